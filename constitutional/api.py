@@ -1,0 +1,75 @@
+"""The one import that a plugin needs; it re-exports and has nothing of its own."""
+
+from constitutional.backend import Backend, Capability, Choice, ChoiceRequest, Completion, Request
+from constitutional.constitution.model import Constitution, Principle
+from constitutional.errors import ConstitutionalError, DataError, Dropped, PluginError, StepFailed, Unanswered, UserError
+from constitutional.events import (
+    Event,
+    Progress,
+    RowFailed,
+    RunFinished,
+    RunStarted,
+    StepFinished,
+    StepProgress,
+    StepReused,
+    StepStarted,
+)
+from constitutional.hookspecs import hookimpl
+from constitutional.ids import Json, JsonObject, canonical, digest, row_random, row_seed
+from constitutional.parameters import (
+    BackendParams,
+    ModelName,
+    Params,
+    SourceParams,
+    SpecPath,
+    StageParams,
+    TemplateName,
+)
+from constitutional.ports import MAIN, Artifact, Flow, PolicyModel, Port, Report, RewardModel
+from constitutional.records import (
+    Critique,
+    Demonstration,
+    Message,
+    Messages,
+    Pair,
+    Preference,
+    Prompt,
+    Record,
+    Response,
+    Round,
+    Vote,
+    assistant,
+    messages,
+    to_json,
+    transcript,
+    trl_row,
+    user,
+)
+from constitutional.source import Executor, LintRule, Reporter, Source, TemplatePack
+from constitutional.stage import (
+    Ask,
+    Fate,
+    Inputs,
+    Kind,
+    Outputs,
+    RowContext,
+    RowStage,
+    Stage,
+    SurveyContext,
+    SurveyStage,
+    WholeContext,
+    WholeStage,
+)
+from constitutional.text import printable
+
+__all__ = [
+    "MAIN", "Artifact", "Ask", "Backend", "BackendParams", "Capability", "Choice", "ChoiceRequest", "Completion",
+    "Constitution", "ConstitutionalError", "Critique", "DataError", "Demonstration", "Dropped", "Event", "Executor",
+    "Fate", "Flow", "Inputs", "Json", "JsonObject", "Kind", "LintRule", "Message", "Messages", "ModelName", "Outputs",
+    "Pair", "Params", "PluginError", "PolicyModel", "Port", "Preference", "Principle", "Progress", "Prompt", "Record",
+    "Report", "Reporter", "Request", "Response", "RewardModel", "Round", "RowContext", "RowFailed", "RowStage",
+    "RunFinished", "RunStarted", "Source", "SourceParams", "SpecPath", "Stage", "StageParams", "StepFailed",
+    "StepFinished", "StepProgress", "StepReused", "StepStarted", "SurveyContext", "SurveyStage", "TemplateName",
+    "TemplatePack", "Unanswered", "UserError", "Vote", "WholeContext", "WholeStage", "assistant", "canonical", "digest",
+    "hookimpl", "messages", "printable", "row_random", "row_seed", "to_json", "transcript", "trl_row", "user",
+]  # fmt: skip

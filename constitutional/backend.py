@@ -1,0 +1,145 @@
+"""Backends: ways to ask a model.
+
+A backend answers batches; the engine decides what waits together, remembers every answer and hands out the rest.
+What cannot be answered comes back as `Unanswered(reason)` in its place: one bad row never sinks its neighbours.
+"""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import Flag, auto
+from pathlib import Path
+from typing import ClassVar
+
+from constitutional.errors import Unanswered
+from constitutional.ids import JsonObject
+from constitutional.parameters import BackendParams
+from constitutional.records import Messages, to_json
+
+
+class Capability(Flag):
+    """What a backend can give and a stage may ask for."""
+
+    TEXT = auto()
+    #: Log-probabilities of whole option strings.
+    CHOICES = auto()
+    #: Scores of a reward model.
+    SCORES = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A dialogue to continue.  `seed` belongs to the row: the same seed gives the same text at any batch size."""
+
+    messages: Messages
+    max_new_tokens: int = 256
+    temperature: float = 0.0
+    top_p: float = 1.0
+    stop: tuple[str, ...] = ()
+    #: Which of several samples of one row this is.
+    sample: int = 0
+    #: Set by the engine from (seed, stage, row, sample) where the stage leaves it open.
+    seed: int | None = None
+
+    def identity(self) -> JsonObject:
+        """What decides the answer, beside the model."""
+        sampled = {} if self.temperature == 0 else {"seed": self.seed, "sample": self.sample, "top_p": self.top_p}
+        return {"messages": to_json(self.messages), "max_new_tokens": self.max_new_tokens,
+                "temperature": self.temperature, "stop": list(self.stop), **sampled}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """What a model said.  `finish_reason` is `stop`, `length` or the server's own word."""
+
+    text: str
+    finish_reason: str = "stop"
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ChoiceRequest:
+    """A dialogue and the option strings whose log-probabilities are wanted as the assistant's whole answer."""
+
+    messages: Messages
+    options: tuple[str, ...]
+
+    def identity(self) -> JsonObject:
+        return {"messages": to_json(self.messages), "options": list(self.options)}
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """Natural log-probabilities of the option strings, in the order of the request; not normalised."""
+
+    logprobs: tuple[float, ...]
+    prompt_tokens: int = 0
+
+    @property
+    def probabilities(self) -> tuple[float, ...]:
+        """Shares of the options, which add up to one."""
+        top = max(self.logprobs)
+        shares = [math.exp(value - top) for value in self.logprobs]
+        return tuple(share / sum(shares) for share in shares)
+
+    @property
+    def mass(self) -> float:
+        """The whole probability that fell on the options: low where the model wanted to say something else."""
+        return min(1.0, sum(math.exp(value) for value in self.logprobs))
+
+
+class Backend(ABC):
+    """One configured way to ask one model.
+
+    The constructor must be cheap: weights are loaded and connections made in `open`.
+    """
+
+    name: ClassVar[str]
+    version: ClassVar[int]
+    Params: ClassVar[type[BackendParams]]
+    gives: ClassVar[Capability]
+
+    def __init__(self, params: BackendParams) -> None:
+        self.params = params
+
+    @property
+    def batch_size(self) -> int:
+        """How many requests `generate` and `choose` want at once, at most."""
+        return 64
+
+    async def open(self) -> None:
+        """Load or connect; called once, before the first batch."""
+
+    @abstractmethod
+    async def generate(self, batch: Sequence[Request]) -> Sequence[Completion | Unanswered]:
+        """Answer each request, in order."""
+
+    async def choose(self, batch: Sequence[ChoiceRequest]) -> Sequence[Choice | Unanswered]:
+        """Score each request's options, in order.  Needed where `gives` names CHOICES."""
+        raise NotImplementedError(f"backend `{self.name}` gives no choices")
+
+    async def close(self) -> None:
+        """Free memory and connections."""
+
+    @abstractmethod
+    def identity(self) -> JsonObject:
+        """What decides this model's answers: weights by content, template, precision; never a path or a batch size."""
+
+    @classmethod
+    def label(cls, params: BackendParams) -> str:
+        """The model's name for people and for the `model` column of rows."""
+        return str(getattr(params, "model", cls.name))
+
+    @classmethod
+    def weights(cls, params: BackendParams) -> str | None:
+        """Where a trainer finds this model's weights: a folder or a hub name; None where there are none to be had."""
+        return None
+
+    @classmethod
+    def trained(cls, params: BackendParams, folder: Path) -> BackendParams:
+        """The same backend with the weights (or adapter) that a trainer left in `folder`."""
+        raise NotImplementedError(f"backend `{cls.name}` cannot serve weights trained here")
