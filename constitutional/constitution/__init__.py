@@ -1,0 +1,1 @@
+"""The constitution: its principles, its file, and which principle a row meets."""
