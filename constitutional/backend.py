@@ -111,6 +111,11 @@ class Backend(ABC):
         """How many requests `generate` and `choose` want at once, at most."""
         return 64
 
+    @property
+    def parallel(self) -> int:
+        """How many batches may be in flight at the same time: 1 for a model in this process."""
+        return 1
+
     async def open(self) -> None:
         """Load or connect; called once, before the first batch."""
 

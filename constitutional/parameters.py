@@ -48,6 +48,10 @@ class Template:
     """Marks the name of a prompt template, or the path of one (`./mine.jinja`)."""
 
 
+class Cosmetic:
+    """Marks a parameter that cannot change what a stage makes: it stays out of the fingerprint."""
+
+
 #: A path, read relative to the file it is written in; it must exist.  Its content, not its name, is fingerprinted.
 SpecPath: TypeAlias = Annotated[Path, AfterValidator(_from_folder), Existing()]
 #: A hub name, `builtin:NAME`, or a path that begins with `./`, `../` or `/`.

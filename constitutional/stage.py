@@ -147,6 +147,9 @@ class Inputs(Protocol):
     def count(self, port: str) -> int:
         """How many rows a port has; 0 where nothing is connected."""
 
+    def parts(self, port: str) -> Sequence[int]:
+        """How many rows each name in a port has, in the order of the spec."""
+
     def model(self, port: str = "model") -> str:
         """Where a model's weights are: a folder, or a hub name."""
 

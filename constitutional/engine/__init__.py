@@ -1,0 +1,1 @@
+"""What runs: the loop, the streams of rows, the queue of each model, whole stages and the accounts."""

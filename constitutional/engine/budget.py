@@ -1,0 +1,41 @@
+"""Limits of a run: how much may fail before it is better to stop and say so."""
+
+from __future__ import annotations
+
+from constitutional.engine.account import Account, most_frequent
+from constitutional.errors import StepFailed
+from constitutional.parameters import Params
+
+#: Below this many rows a share says nothing yet.
+ENOUGH_ROWS = 20
+
+
+class Limits(Params):
+    """The `limits:` of a spec."""
+
+    max_failures: float = 0.1
+    """Rows of one step that may end failed or unscored: a share below 1, a number of rows from 1 on."""
+
+    rows_in_flight: int = 256
+    """Rows of one step that are worked on at the same time, at most."""
+
+
+def check(step: str, account: Account, limits: Limits, total: int | None) -> None:
+    """Stop a step in which too much goes wrong.
+
+    Raises:
+        StepFailed: with the reasons, the most frequent first.
+    """
+    troubled = account.troubled
+    if not troubled:
+        return
+    allowed = limits.max_failures
+    if allowed < 1:
+        base = total if total is not None else account.settled
+        if base < ENOUGH_ROWS and account.settled < base:
+            return
+        allowed = allowed * max(base, 1)
+    if troubled > allowed:
+        reasons = {r: n for fate in ("unscored", "failed") for r, n in account.reasons.get(fate, {}).items()}
+        raise StepFailed(step, f"{troubled} of {account.settled} rows ended unscored or failed ({most_frequent(reasons)})",
+                         help="mend the cause and run again: finished rows are kept; `limits: {max_failures: …}` allows more")  # fmt: skip

@@ -1,0 +1,222 @@
+"""The run: the loop over steps, from a plan to a manifest.  Reads top to bottom.
+
+A *unit* is what starts together: one stream of row steps, or one other step.  A unit starts when all that it needs is
+there, and needs nothing more once it has started, so units cannot wait for each other.  A trainer gets the accelerator
+for itself; everything else shares it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from constitutional.engine import gates
+from constitutional.engine.budget import Limits
+from constitutional.engine.desk import Desk
+from constitutional.engine.dispatch import Dispatcher
+from constitutional.engine.events import Events, Observer
+from constitutional.engine.execute import Execution
+from constitutional.engine.signals import Stop, stopping
+from constitutional.errors import ConstitutionalError, GateFailed, Interrupted
+from constitutional.events import RunFinished, RunStarted, StepReused
+from constitutional.plan.step import Plan, Shape, Step
+from constitutional.plugins import Registry
+from constitutional.store.folder import RunFolder, Store
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """How a run ended."""
+
+    folder: RunFolder
+    status: str
+    figures: Mapping[str, Any]
+    failed_gates: Sequence[str]
+    reused: int
+    done: int
+    seconds: float
+
+
+def run(plan: Plan, registry: Registry, store: Store, observers: Sequence[Observer] = (), say: Callable[[str], None] = print) -> Result:
+    """Do what is not yet done, and return how it ended.
+
+    Raises:
+        RunLocked: if another process runs the same spec in the same folder.
+        StepFailed: if a step failed; what was finished stays finished.
+        Interrupted: if it was asked to stop; the same call goes on.
+    """
+    folder = RunFolder(store, plan.name)
+    with folder.locked():
+        return _Run(plan, registry, folder, observers, say).start()
+
+
+def check_gates(result: Result) -> None:
+    """Raise `GateFailed` where a `require:` did not hold."""
+    if result.failed_gates:
+        raise GateFailed("not met: " + "; ".join(result.failed_gates), help="the models and figures are there; the spec asks for more")
+
+
+class _Run:
+    def __init__(self, plan: Plan, registry: Registry, folder: RunFolder, observers: Sequence[Observer], say: Callable[[str], None]) -> None:
+        self.plan = plan
+        self.folder = folder
+        self.store = folder.store
+        self.registry = registry
+        self.limits = Limits.model_validate(dict(plan.limits))
+        self.done = {name for name, step in plan.steps.items() if self.store.artifacts.has(step.fingerprint)}
+        self.reused = set(self.done)
+        self._observers = observers
+        self._say = say
+        self._started = time.monotonic()
+
+    def start(self) -> Result:
+        self._write_start()
+        if len(self.done) == len(self.plan.steps):
+            return self._finish(self._events(), None)
+        events = self._events()
+        try:
+            with stopping() as stop:
+                asyncio.run(self._loop(events, stop))
+        except* ConstitutionalError as errors:
+            first = _first(errors)
+            self._finish(events, first)
+            raise first from None
+        return self._finish(events, None)
+
+    def _events(self) -> Events:
+        events = Events(self.folder.path / "events.jsonl", self.registry, self._observers, self._say)
+        started = RunStarted(time=time.time(), run=self.plan.name, spec=str(self.plan.spec_path), folder=str(self.folder.path), steps=tuple(self.plan.steps))
+        events.emit(started)
+        for name in self.plan.steps:
+            if name in self.reused:
+                events.emit(StepReused(time=time.time(), run=self.plan.name, step=name, stage=self.plan[name].path))
+        return events
+
+    # -- the loop ----------------------------------------------------------------------------------------------------
+
+    async def _loop(self, events: Events, stop: Stop) -> None:
+        dispatcher = Dispatcher(self.store.journal, Desk(self.plan, self.store).backend)
+        execution = Execution(self.plan, self.registry, self.store, dispatcher, self.limits, events)
+        running: dict[asyncio.Task[None], Sequence[Step]] = {}
+        beat = asyncio.create_task(execution.beat())
+        stopped = asyncio.create_task(stop.wait())
+        try:
+            while len(self.done) < len(self.plan.steps):
+                for unit in self._ready(running.values()):
+                    running[asyncio.create_task(execution.unit(unit))] = unit
+                finished, _ = await asyncio.wait({*running, stopped}, return_when=asyncio.FIRST_COMPLETED)
+                if stopped in finished:
+                    raise Interrupted("stopped; everything finished so far is kept", help="the same command goes on from here")
+                for task in finished:
+                    task.result()
+                    await self._settle(running.pop(task), running.values(), dispatcher)
+        finally:
+            for task in running:
+                task.cancel()
+            await asyncio.gather(*running, return_exceptions=True)
+            await dispatcher.close()
+            self.store.journal.flush()
+            execution.last_beat()
+            beat.cancel()
+            stopped.cancel()
+
+    async def _settle(self, unit: Sequence[Step], running: Iterator[Sequence[Step]] | Any, dispatcher: Dispatcher) -> None:
+        """Mark a unit done, link its artifacts, and free the models that nobody needs any more."""
+        for step in unit:
+            self.done.add(step.name)
+            self.folder.link(step.name, step.fingerprint)
+        left = [step for name, step in self.plan.steps.items() if name not in self.done]
+        await dispatcher.close(keep=frozenset(use.fingerprint for step in left for use in step.models.values()))
+
+    def _ready(self, running: Any) -> Iterator[Sequence[Step]]:
+        """Units that can start now.  A trainer starts alone; nothing that needs the accelerator starts beside it."""
+        busy = {step.name for unit in running for step in unit}
+        todo = [step for name, step in self.plan.steps.items() if name not in self.done and name not in busy]
+        units = list(_units(todo, self.done))
+        exclusive = any(_isolated(self.plan[name]) for name in busy)
+        for unit in units:
+            alone = any(_isolated(step) for step in unit)
+            if exclusive or (alone and busy):
+                if not any(step.models for step in unit) and not alone:
+                    yield unit
+                continue
+            exclusive = alone
+            busy |= {step.name for step in unit}
+            yield unit
+
+    # -- before and after --------------------------------------------------------------------------------------------
+
+    def _write_start(self) -> None:
+        self.folder.write_text("spec.yaml", self.plan.spec_text)
+        self._previous = self.folder.manifest()
+
+    def _finish(self, events: Events, error: ConstitutionalError | None) -> Result:
+        for name in self.reused:
+            self.folder.link(name, self.plan[name].fingerprint)
+        figures = gates.figures(self.plan, self.store, self.done)
+        failed = gates.failed(self.plan, figures) if error is None else []
+        status = _status(error, failed)
+        self._write_manifest(status)
+        gates.write_report(self.folder, self.plan, figures, failed, status)
+        seconds = time.monotonic() - self._started
+        events.emit(RunFinished(time=time.time(), run=self.plan.name, status=status, seconds=seconds, figures=figures,
+                                failed_gates=tuple(failed), error=str(error) if error else None))  # fmt: skip
+        events.close()
+        done = len(self.done) - len(self.reused)
+        return Result(self.folder, status, figures, failed, len(self.reused), done, seconds)
+
+    def _write_manifest(self, status: str) -> None:
+        """Steps that were not reached keep what the run before said of them, so that reasons stay explainable."""
+        before = self._previous.get("steps", {})
+        steps = {}
+        for name, step in self.plan.steps.items():
+            if name in self.done:
+                steps[name] = {"stage": step.path, "fingerprint": step.fingerprint, "parts": step.parts, "place": step.place,
+                               "outputs": {out: flow.port for out, flow in step.gives.items()}}  # fmt: skip
+            elif name in before:
+                steps[name] = before[name]
+        self.folder.write_manifest(steps, spec=str(self.plan.spec_path), name=self.plan.name, status=status)
+
+
+def _units(todo: Sequence[Step], done: set[str]) -> Iterator[Sequence[Step]]:
+    """What could start now: streams of row steps joined by their driving ports, and other steps one by one."""
+    streams: dict[str, list[Step]] = {}
+    for step in todo:
+        missing = step.needs() - done
+        if step.shape is not Shape.ROW:
+            if not missing:
+                yield [step]
+            continue
+        joined = {id(streams[name]): streams[name] for name in missing & step.streams_from() if name in streams}
+        trained = {use.trained_by.step for use in step.models.values() if use.trained_by is not None}
+        if missing - streams.keys() or missing & trained or (missing - step.streams_from()):
+            continue
+        stream = [member for part in joined.values() for member in part] + [step]
+        for member in stream:
+            streams[member.name] = stream
+    yield from {id(stream): stream for stream in streams.values()}.values()
+
+
+def _isolated(step: Step) -> bool:
+    return step.stage is not None and bool(getattr(step.stage.cls, "isolated", False))
+
+
+def _status(error: ConstitutionalError | None, failed: Sequence[str]) -> str:
+    if isinstance(error, Interrupted):
+        return "interrupted"
+    if error is not None:
+        return "failed"
+    return "gates-failed" if failed else "finished"
+
+
+def _first(errors: BaseExceptionGroup[ConstitutionalError]) -> ConstitutionalError:
+    """The first error of a group; a stop that was asked for comes before the failures it caused."""
+    found: list[ConstitutionalError] = []
+    for error in errors.exceptions:
+        found.append(_first(error) if isinstance(error, BaseExceptionGroup) else error)
+    return next((error for error in found if isinstance(error, Interrupted)), found[0])
+
+

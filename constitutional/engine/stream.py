@@ -1,0 +1,199 @@
+"""Streams: rows through row stages without barriers.
+
+A row goes on to its critique while its neighbours are still being drafted.  Queues between stages are bounded and later
+stages are served first, so memory depends on what is in flight and not on the size of the data.  A finished row is in
+the journal before it is passed on; on the next run it is read from there.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, cast
+
+from constitutional.constitution.model import Constitution
+from constitutional.engine import budget
+from constitutional.engine.account import Account
+from constitutional.engine.budget import Limits
+from constitutional.engine.context import Calls, OneRow
+from constitutional.engine.dispatch import Dispatcher
+from constitutional.errors import ConstitutionalError, Dropped, Unanswered
+from constitutional.plan.step import Input, Step
+from constitutional.ports import widen
+from constitutional.records import Record
+from constitutional.stage import Fate, RowStage
+from constitutional.store.artifacts import ROWS
+from constitutional.store.columns import count_rows, read_rows
+from constitutional.store.journal import Journal, Order
+
+#: A row with its place in the step that made it.
+Placed = tuple[Order, Record]
+RowTrouble = Callable[[Step, Record, str, str, str], None]
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What became of one input row."""
+
+    fate: Fate
+    reason: str = ""
+    detail: str = ""
+    rows: Sequence[Record] = ()
+    calls: Calls = field(default_factory=Calls)
+
+    @property
+    def lasting(self) -> bool:
+        """Whether to keep it: what went wrong is tried again on the next run."""
+        return self.fate in ("kept", "dropped", "abstained")
+
+    def to_json(self) -> dict[str, Any]:
+        rows = [row.to_row() for row in self.rows]
+        return {"fate": self.fate, "reason": self.reason, "rows": rows, "calls": self.calls.calls, "tokens": self.calls.tokens}
+
+
+class RowStep:
+    """One row step at work."""
+
+    def __init__(self, step: Step, stage: RowStage[Any, Any], output: type[Record], *, constitution: Constitution, dispatcher: Dispatcher,
+                 journal: Journal, limits: Limits, trouble: RowTrouble) -> None:  # fmt: skip
+        self.step = step
+        self.account = Account()
+        self.total: int | None = None
+        self.output = output
+        self._stage = stage
+        self._constitution = constitution
+        self._dispatcher = dispatcher
+        self._journal = journal
+        self._limits = limits
+        self._trouble = trouble
+        self._seen: Counter[str] = Counter()
+        self._stored: list[StoredRows] = []
+        self._receivers: list[tuple[RowStep, int]] = []
+        self._senders = 0
+        self._all_sent = asyncio.Event()
+        self._ready: asyncio.Queue[Placed] = asyncio.Queue(maxsize=limits.rows_in_flight)
+
+    def read(self, rows: StoredRows) -> None:
+        """Take the rows of a finished step."""
+        self._stored.append(rows)
+
+    def send_to(self, receiver: RowStep, index: int) -> None:
+        """Pass each row on as it is made; `index` is this step's place in the receiver's port."""
+        self._receivers.append((receiver, index))
+        receiver._senders += 1
+
+    async def run(self) -> None:
+        """Work through all rows; on return every row is accounted for."""
+        if not self._senders:
+            self.total = sum(len(rows) for rows in self._stored)
+            self._all_sent.set()
+        async with asyncio.TaskGroup() as group:
+            workers = [group.create_task(self._work()) for _ in range(self._limits.rows_in_flight)]
+            for rows in self._stored:
+                async for order, row in rows.placed():
+                    await self._accept(order, row)
+            await self._all_sent.wait()
+            await self._ready.join()
+            for worker in workers:
+                worker.cancel()
+        self.account.close(self.step.name)
+        for receiver, _ in self._receivers:
+            receiver._sender_ended()
+
+    async def _accept(self, order: Order, row: Record) -> None:
+        self.account.rows_in += 1
+        await self._ready.put((order, row))
+
+    def _sender_ended(self) -> None:
+        self._senders -= 1
+        if not self._senders:
+            self.total = self.account.rows_in
+            self._all_sent.set()
+
+    async def _work(self) -> None:
+        while True:
+            order, row = await self._ready.get()
+            outcome = await self._outcome(order, row)
+            self._book(row, outcome)
+            for place, made in enumerate(outcome.rows):
+                for receiver, index in self._receivers:
+                    await receiver._accept((index, *order, place), made)
+            self._ready.task_done()
+
+    async def _outcome(self, order: Order, row: Record) -> Outcome:
+        self._seen[row.row_id] += 1
+        key = f"{row.row_id}.{self._seen[row.row_id]}"
+        if known := self._journal.outcome(self.step.fingerprint, key):
+            place, said = known
+            if place != order:
+                self._journal.keep_outcome(self.step.fingerprint, key, order, said)
+            return self._remembered(said)
+        outcome = await self._process(row)
+        if outcome.lasting:
+            self._journal.keep_outcome(self.step.fingerprint, key, order, outcome.to_json())
+            self._journal.flush()
+        return outcome
+
+    def _remembered(self, said: Mapping[str, Any]) -> Outcome:
+        rows = [self.output.from_row(row) for row in said["rows"]]
+        calls = Calls(said["calls"], said["calls"], said["tokens"])
+        return Outcome(said["fate"], said["reason"], rows=rows, calls=calls)
+
+    async def _process(self, row: Record) -> Outcome:
+        context = OneRow(self.step, row, self._constitution, self._dispatcher)
+        try:
+            rows = await self._stage.process(widen(row, self._stage.input), context)
+        except Dropped as dropped:
+            return Outcome("dropped", dropped.reason, calls=context.calls)
+        except Unanswered as unanswered:
+            return Outcome("unscored", unanswered.reason, unanswered.detail, calls=context.calls)
+        except ConstitutionalError:
+            raise
+        except Exception as error:  # noqa: BLE001  (a stage may fail on one row in any way; the ledger says how)
+            return Outcome("failed", type(error).__name__, str(error), calls=context.calls)
+        return Outcome("kept", rows=list(rows), calls=context.calls)
+
+    def _book(self, row: Record, outcome: Outcome) -> None:
+        self.account.book(outcome.fate, outcome.reason)
+        self.account.rows_out += len(outcome.rows)
+        outcome.calls.add_to(self.account)
+        if not outcome.lasting:
+            self._trouble(self.step, row, outcome.fate, outcome.reason, outcome.detail)
+            budget.check(self.step.name, self.account, self._limits, self.total)
+
+
+class StoredRows:
+    """The rows of a finished step, as one name in a port."""
+
+    def __init__(self, index: int, path: Path, record: type[Record]) -> None:
+        self._index = index
+        self._path = path / ROWS
+        self._record = record
+
+    def __len__(self) -> int:
+        return count_rows(self._path)
+
+    async def placed(self) -> AsyncIterator[Placed]:
+        for position, row in enumerate(read_rows(self._path, self._record)):
+            yield (self._index, position), row
+
+
+def connect(steps: Sequence[RowStep], stored: Callable[[Input, int], StoredRows]) -> None:
+    """Join the steps of one stream, and let the others of their inputs be read from finished steps."""
+    by_name = {row_step.step.name: row_step for row_step in steps}
+    for row_step in steps:
+        for index, source in enumerate(row_step.step.inputs[cast(str, row_step.step.driving)]):
+            if source.step in by_name:
+                by_name[source.step].send_to(row_step, index)
+            else:
+                row_step.read(stored(source, index))
+
+
+def kept_rows(journal: Journal, step: Step, record: type[Record]) -> Iterator[Record]:
+    """The rows that a finished stream left in the journal, in the order of their inputs."""
+    for outcome in journal.outcomes(step.fingerprint):
+        for row in outcome["rows"]:
+            yield record.from_row(row)

@@ -1,0 +1,1 @@
+"""From a checked spec to a plan: flat steps, in order, each with what decides it."""

@@ -1,0 +1,87 @@
+"""Columns: the Arrow schema of a record type, so that an empty step has the same columns as a full one."""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Iterable, Iterator
+from dataclasses import fields
+from itertools import islice
+from pathlib import Path
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+
+from constitutional.records import CONVERSATIONAL, Message, Record, Round, trl_row
+
+ROWS_PER_GROUP = 2048
+
+
+def schema(record: type[Record]) -> Any:
+    """The `pyarrow.Schema` of a record type."""
+    import pyarrow as pa
+
+    hints = get_type_hints(record)
+    return pa.schema([(f.name, _arrow(f.name, hints[f.name])) for f in fields(record)])
+
+
+def write_rows(path: Path, record: type[Record], rows: Iterable[Record]) -> int:
+    """Write records to one Parquet file, a row group at a time; returns how many there were."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    layout, count, stream = schema(record), 0, iter(rows)
+    with pq.ParquetWriter(path, layout, compression="zstd") as writer:
+        while chunk := [trl_row(row) for row in islice(stream, ROWS_PER_GROUP)]:
+            writer.write_table(pa.Table.from_pylist(chunk, schema=layout))
+            count += len(chunk)
+    return count
+
+
+def read_rows(path: Path, record: type[Record]) -> Iterator[Record]:
+    """Read back what `write_rows` wrote, a row group at a time."""
+    import pyarrow.parquet as pq
+
+    with pq.ParquetFile(path) as file:
+        for batch in file.iter_batches(batch_size=ROWS_PER_GROUP):
+            for row in batch.to_pylist():
+                yield record.from_row(row)
+
+
+def count_rows(path: Path) -> int:
+    import pyarrow.parquet as pq
+
+    return int(pq.read_metadata(path).num_rows)
+
+
+def _arrow(name: str, hint: Any) -> Any:
+    import pyarrow as pa
+
+    turn = pa.struct([("role", pa.string()), ("content", pa.string())])
+    if name in CONVERSATIONAL:
+        return pa.list_(turn)
+    hint = _without_none(hint)
+    if get_origin(hint) is tuple:
+        return pa.list_(_item(get_args(hint)[0], turn))
+    return _scalar(hint)
+
+
+def _item(hint: Any, turn: Any) -> Any:
+    import pyarrow as pa
+
+    if hint is Message:
+        return turn
+    if hint is Round:
+        return pa.struct([(name, pa.string()) for name in Round._fields])
+    return _scalar(hint)
+
+
+def _scalar(hint: Any) -> Any:
+    import pyarrow as pa
+
+    if get_origin(hint) is Literal:
+        return pa.string()
+    return {int: pa.int64(), float: pa.float64(), bool: pa.bool_()}.get(hint, pa.string())
+
+
+def _without_none(hint: Any) -> Any:
+    if get_origin(hint) in (Union, types.UnionType):
+        return next(arg for arg in get_args(hint) if arg is not type(None))
+    return hint

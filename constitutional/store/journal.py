@@ -1,0 +1,143 @@
+"""The journal: every answer of a model and every finished row, in SQLite, before anything else sees them.
+
+Calls are kept for ever under a key made of all that decides the answer; rows are kept while their step is unfinished,
+after which the step's Parquet file has them.  One transaction holds whatever became ready in one turn of the event
+loop, so durability costs next to nothing.  Any number of processes may share a journal.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import struct
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from constitutional.errors import RunError
+
+FORMAT = 1
+BUSY_SECONDS = 60.0
+
+#: Where a row stands in its step: the position of its ancestor, then which output of which stage it is.
+Order = tuple[int, ...]
+
+_TABLES = """
+create table if not exists calls (key text primary key, model text not null, answer text not null) without rowid;
+create table if not exists rows (step text not null, row text not null, place blob not null, outcome text not null,
+                                 primary key (step, row)) without rowid;
+create table if not exists digests (path text primary key, stamp text not null, digest text not null) without rowid;
+"""
+
+
+def pack(order: Order) -> bytes:
+    """Bytes that sort as the tuple does."""
+    return struct.pack(f">{len(order)}I", *order)
+
+
+def unpack(place: bytes) -> Order:
+    return struct.unpack(f">{len(place) // 4}I", place)
+
+
+class Journal:
+    """One SQLite file in WAL mode; survives kill -9 at any moment."""
+
+    def __init__(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self.path = path
+        self._db = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None)
+        self._db.execute("pragma journal_mode = wal")
+        self._db.execute("pragma synchronous = normal")
+        self._check_format()
+        self._db.executescript(_TABLES)
+        self._pending: list[tuple[str, tuple[Any, ...]]] = []
+
+    def _check_format(self) -> None:
+        found = self._db.execute("pragma user_version").fetchone()[0]
+        if found not in (0, FORMAT):
+            raise RunError(f"{self.path} has journal format {found}, this version reads {FORMAT}",
+                           help="use the version that wrote it, or move the folder away")  # fmt: skip
+        self._db.execute(f"pragma user_version = {FORMAT}")
+
+    # -- calls -------------------------------------------------------------------------------------------------------
+
+    def answer(self, key: str) -> dict[str, Any] | None:
+        """What was answered under this key, or None."""
+        found = self._db.execute("select answer from calls where key = ?", (key,)).fetchone()
+        return json.loads(found[0]) if found else None
+
+    def keep_answer(self, key: str, model: str, answer: dict[str, Any]) -> None:
+        """Remember an answer with the next `flush`."""
+        self._pending.append(("insert or ignore into calls values (?, ?, ?)", (key, model, json.dumps(answer))))
+
+    # -- rows --------------------------------------------------------------------------------------------------------
+
+    def outcome(self, step: str, row: str) -> tuple[Order, dict[str, Any]] | None:
+        """Where a row of an unfinished step stood and what became of it, or None."""
+        query = "select place, outcome from rows where step = ? and row = ?"
+        found = self._db.execute(query, (step, row)).fetchone()
+        return (unpack(found[0]), json.loads(found[1])) if found else None
+
+    def keep_outcome(self, step: str, row: str, order: Order, outcome: dict[str, Any]) -> None:
+        """Remember what became of a row with the next `flush`."""
+        values = (step, row, pack(order), json.dumps(outcome, ensure_ascii=False))
+        self._pending.append(("insert or replace into rows values (?, ?, ?, ?)", values))
+
+    def outcomes(self, step: str) -> Iterator[dict[str, Any]]:
+        """All outcomes of a step in the order of its rows, streamed."""
+        cursor = self._db.cursor()
+        for (outcome,) in cursor.execute("select outcome from rows where step = ? order by place", (step,)):
+            yield json.loads(outcome)
+
+    def count(self, step: str) -> int:
+        """How many rows of an unfinished step are done."""
+        return int(self._db.execute("select count(*) from rows where step = ?", (step,)).fetchone()[0])
+
+    def forget(self, step: str) -> None:
+        """Drop the rows of a step whose artifact is safe."""
+        self._db.execute("delete from rows where step = ?", (step,))
+
+    # -- digests of files --------------------------------------------------------------------------------------------
+
+    def file_digest(self, path: str, stamp: str) -> str | None:
+        """The digest of a file that has not changed since (`stamp`: size and modification time)."""
+        query = "select digest from digests where path = ? and stamp = ?"
+        found = self._db.execute(query, (path, stamp)).fetchone()
+        return str(found[0]) if found else None
+
+    def keep_file_digest(self, path: str, stamp: str, digest: str) -> None:
+        self._db.execute("insert or replace into digests values (?, ?, ?)", (path, stamp, digest))
+
+    # -- writing -----------------------------------------------------------------------------------------------------
+
+    def flush(self) -> None:
+        """Commit what is pending in one transaction; on return it survives the process."""
+        if not self._pending:
+            return
+        pending, self._pending = self._pending, []
+        self._db.execute("begin immediate")
+        try:
+            for statement, values in _runs(pending):
+                self._db.executemany(statement, values)
+            self._db.execute("commit")
+        except BaseException:
+            self._db.execute("rollback") if self._db.in_transaction else None
+            self._pending = pending + self._pending
+            raise
+
+    def close(self) -> None:
+        self.flush()
+        self._db.close()
+
+    def __enter__(self) -> Journal:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+
+def _runs(pending: Sequence[tuple[str, tuple[Any, ...]]]) -> Iterator[tuple[str, list[tuple[Any, ...]]]]:
+    by_statement: dict[str, list[tuple[Any, ...]]] = {}
+    for statement, values in pending:
+        by_statement.setdefault(statement, []).append(values)
+    yield from by_statement.items()
