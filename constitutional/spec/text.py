@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Literal, TypeAlias
 
@@ -23,14 +24,10 @@ class Source:
     #: Paths written in this text are read relative to this folder.
     folder: Path
 
-    @property
+    @cached_property
     def lines(self) -> list[str]:
         """The text by lines, cut where YAML cuts them."""
-        cached: list[str] | None = self.__dict__.get("_lines")
-        if cached is None:
-            cached = self.text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
-            self.__dict__["_lines"] = cached
-        return cached
+        return self.text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
 
     def line(self, number: int) -> str:
         """Line `number`, counted from 1; empty where there is none."""
