@@ -1,0 +1,49 @@
+"""`constitutional run`: do what a spec says."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from constitutional.cli.opening import Opened, open_spec, root_option, spec_options
+
+
+@click.command()
+@spec_options
+@root_option
+@click.option("--plain", is_flag=True, help="Plain lines instead of the live view.")
+def run(spec: Path, sets: Sequence[str], plugins: Sequence[str], root: Path, plain: bool) -> int:
+    """Do what a spec says; the same command goes on where the last run stopped."""
+    opened = open_spec(spec, sets, plugins)
+    return max(_run_one(one, root, plain) for one in opened)
+
+
+def _run_one(one: Opened, root: Path, plain: bool) -> int:
+    from constitutional.cli.display import display
+    from constitutional.engine.run import check_gates
+    from constitutional.engine.run import run as run_plan
+    from constitutional.store.folder import Store
+
+    _warn(one)
+    store = Store(root)
+    try:
+        with display(one.plan, plain or not sys.stdout.isatty()) as show:
+            result = run_plan(one.plan, one.registry, store, [show.observe], show.say)
+    finally:
+        store.close()
+    from constitutional.report.table import print_result
+
+    print_result(one.plan, result)
+    check_gates(result)
+    return 0
+
+
+def _warn(one: Opened) -> None:
+    from constitutional.spec.render import render
+
+    warnings = [found for found in one.checked.diagnostics if found.severity == "warning"]
+    if warnings:
+        click.echo(render(warnings, color=sys.stderr.isatty()), err=True)

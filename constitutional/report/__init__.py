@@ -1,0 +1,1 @@
+"""What a person is told at the end: figures with n and intervals, where things are, the picture of the graph."""

@@ -1,0 +1,60 @@
+"""The end of a run on the terminal: one table of figures a report, gates, and where models and data sets are."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from constitutional.engine.gates import data, models
+from constitutional.engine.run import Result
+from constitutional.plan.step import Plan
+from constitutional.text import printable
+
+def print_result(plan: Plan, result: Result) -> None:
+    """Say how a run ended."""
+    console = Console(highlight=False, soft_wrap=False)
+    for name, figures in result.figures.items():
+        by_label = figures.get("models")
+        if isinstance(by_label, Mapping):
+            console.print(figures_table(name, by_label))
+    _print_paths(console, "models", models(result.folder, plan))
+    _print_paths(console, "data", data(result.folder, plan))
+    console.print(Text(f"report  {result.folder.path / 'report.json'}"), soft_wrap=True)
+    done = f"{result.done} steps done, {result.reused} known" if result.done else f"nothing to do: all {result.reused} steps are done"
+    console.print(Text(f"{done}, {result.seconds:.1f} s"))
+
+def figures_table(title: str, by_label: Mapping[str, Mapping[str, Any]]) -> Table:
+    """A row a model, a column a figure: value, interval, n, and what could not be judged."""
+    names = list(dict.fromkeys(name for figures in by_label.values() for name in figures))
+    table = Table(title=printable(title), title_justify="left", title_style="bold")
+    table.add_column("model")
+    for name in names:
+        table.add_column(name.replace("_", " "), justify="right")
+    for label, figures in by_label.items():
+        table.add_row(printable(label), *(cell(figures.get(name)) for name in names))
+    return table
+
+def cell(figure: Any) -> str:
+    """`0.042 [0.02, 0.08]` and below it `n 180, 3 unscored`; a dash where there is nothing."""
+    if not isinstance(figure, Mapping) or figure.get("value") is None:
+        why = figure.get("why", "") if isinstance(figure, Mapping) else ""
+        return f"- {why}".strip()
+    said = f"{figure['value']:.3g}"
+    if figure.get("low") is not None:
+        said += f" [{figure['low']:.3g}, {figure['high']:.3g}]"
+    notes = [f"n {figure['n']}"] if "n" in figure else []
+    notes += [f"{_total(figure['unscored'])} unscored"] if _total(figure.get("unscored", 0)) else []
+    return said + (f"\n{', '.join(notes)}" if notes else "")
+
+def _total(unscored: Any) -> int:
+    return sum(unscored.values()) if isinstance(unscored, Mapping) else int(unscored or 0)
+
+def _print_paths(console: Console, title: str, paths: Mapping[str, str]) -> None:
+    wide = max((len(name) for name in paths), default=0)
+    for name, path in paths.items():
+        console.print(Text(f"{title:<6}  {name:<{wide}}  {path}"), soft_wrap=True)
+
