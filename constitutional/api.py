@@ -15,7 +15,7 @@ from constitutional.events import (
     StepStarted,
 )
 from constitutional.hookspecs import hookimpl
-from constitutional.ids import Json, JsonObject, canonical, digest, row_random, row_seed
+from constitutional.ids import Json, JsonObject, canonical, derived_row_id, digest, row_random, row_seed
 from constitutional.parameters import (
     BackendParams,
     ModelName,
@@ -70,6 +70,6 @@ __all__ = [
     "Report", "Reporter", "Request", "Response", "RewardModel", "Round", "RowContext", "RowFailed", "RowStage",
     "RunFinished", "RunStarted", "Source", "SourceParams", "SpecPath", "Stage", "StageParams", "StepFailed",
     "StepFinished", "StepProgress", "StepReused", "StepStarted", "SurveyContext", "SurveyStage", "TemplateName",
-    "TemplatePack", "Unanswered", "UserError", "Vote", "WholeContext", "WholeStage", "assistant", "canonical", "digest",
-    "hookimpl", "messages", "printable", "row_random", "row_seed", "to_json", "transcript", "trl_row", "user",
+    "TemplatePack", "Unanswered", "UserError", "Vote", "WholeContext", "WholeStage", "assistant", "canonical", "derived_row_id",
+    "digest", "hookimpl", "messages", "printable", "row_random", "row_seed", "to_json", "transcript", "trl_row", "user",
 ]  # fmt: skip

@@ -166,6 +166,8 @@ class Critique(Record):
     template: str = ""
     finish_reason: str = "stop"
     rounds: tuple[Round, ...] = ()
+    #: Those of the response; they stay with it where nothing is revised.
+    flags: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
