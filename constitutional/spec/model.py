@@ -47,7 +47,10 @@ class Form(Enum):
 
 @dataclass(frozen=True, slots=True)
 class PortValue:
-    """The names in a port, in the order of the file; `labels` runs beside `refs` and is empty unless a mapping."""
+    """The names in a port, in the order of the file; `labels` runs beside `refs` and is empty unless a mapping.
+
+    No refs at all stand for a port whose value has been reported as wrong.
+    """
 
     form: Form
     refs: tuple[Ref, ...]
@@ -88,6 +91,10 @@ class StageSpec:
     about: str = ""
     #: Path within the stage (`with.beta`) -> the values to try.
     matrix: Mapping[str, tuple[Node, ...]] = field(default_factory=dict)
+    #: The stage once for each combination of its matrix, by label (`beta=0.05`).
+    cells: Mapping[str, StageSpec] = field(default_factory=dict)
+    #: Whether mistakes were found while reading it, so that what it lacks is not reported as well.
+    broken: bool = False
 
     def refs(self) -> list[tuple[str, Ref]]:
         """All names in all ports, with the port."""

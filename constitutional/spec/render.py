@@ -105,7 +105,8 @@ def _excerpt(span: Span, label: str, mark: str, arrow: str, margin: _Margin, ton
     if not span.source.text:
         return [head] if not label else [head, f"{margin.blank} = {_flat(label)}"]
     marks = margin.paint(mark * width + (f" {_flat(label)}" if label else ""), tone)
-    return [head, margin.bar(), f"{margin.numbered(span.line)} {shown}".rstrip(), f"{margin.bar()} {' ' * indent}{marks}"]
+    text = f"{margin.numbered(span.line)} {shown}".rstrip()
+    return [head, margin.bar(), text, f"{margin.bar()} {' ' * indent}{marks}"]
 
 
 def crop(span: Span) -> tuple[str, int, int]:

@@ -107,16 +107,20 @@ def read_source(path: Path, name: str | None = None) -> Source | Diagnostic:
     return Source(shown.name, text, path.parent)
 
 
-def parse(source: Source) -> tuple[Node | None, list[Diagnostic]]:
-    """The tree of a text, and what is wrong with it; None where nothing could be made of it."""
-    if len(source.text) > MAX_BYTES:
+def parse(source: Source, text: str | None = None) -> tuple[Node | None, list[Diagnostic]]:
+    """The tree of a text, and what is wrong with it; None where nothing could be made of it.
+
+    `text` replaces the source's own where only a part of it is YAML; places must stay where they are.
+    """
+    text = source.text if text is None else text
+    if len(text) > MAX_BYTES:
         return None, [Diagnostic("too-large", "The text is larger than 1 MiB", source.span())]
-    unfit = _FORBIDDEN.search(source.text)
+    unfit = _FORBIDDEN.search(text)
     if unfit:
         return None, [_bad_character(_place(source, unfit.start()), unfit[0])]
     builder = _Builder(source)
     try:
-        builder.read()
+        builder.read(text)
     except _Stop:
         pass
     except yaml.YAMLError as error:
@@ -140,6 +144,8 @@ _WORDS: Final[dict[str, Atom]] = {
     "true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False,
 }  # fmt: skip
 _DIGITS: Final = 40
+_PROPERTIES = re.compile(r"(?:[&!][^\s]*[ ]+)+")
+_TAG = re.compile(r"![^\s,\[\]{}]*")
 
 
 def resolve(text: str) -> Atom:
@@ -220,8 +226,9 @@ class _Builder:
         self.report(code, message, span, help=help)
         raise _Stop
 
-    def read(self) -> None:
-        for event in _events(self.source.text):
+    def read(self, text: str) -> None:
+        """Take in all of the text; raises `_Stop`, and what PyYAML raises."""
+        for event in _events(text):
             if isinstance(event, yaml.ScalarEvent):
                 self._count(event)
                 self._add(self._scalar(event), event.anchor, 1, 0)
@@ -247,7 +254,7 @@ class _Builder:
             self.stop("too-large", f"More than {MAX_NODES:,} values", self._span(event), "move data into data files")
         tag = getattr(event, "tag", None)
         if tag is not None:
-            self.report("tag", f"Tags such as `{tag}` are not allowed", self._span(event), "remove the tag")
+            self.report("tag", "A spec has no tags", self._tag(event), "remove the tag")
 
     def _scalar(self, event: Any) -> Scalar:
         span = self._span(event)
@@ -335,7 +342,23 @@ class _Builder:
 
     def _span(self, event: Any) -> Span:
         start, end = event.start_mark, event.end_mark
-        return Span(self.source, start.line + 1, start.column + 1, end.line + 1, end.column + 1)
+        skip = self._properties(event)
+        return Span(self.source, start.line + 1, start.column + 1 + skip, end.line + 1, end.column + 1)
+
+    def _properties(self, event: Any) -> int:
+        """Length of the anchor and tag that stand before a value on its line."""
+        if getattr(event, "anchor", None) is None or isinstance(event, yaml.AliasEvent):
+            return 0
+        start = event.start_mark
+        found = _PROPERTIES.match(self.source.line(start.line + 1), start.column)
+        return found.end() - start.column if found and found.end() < len(self.source.line(start.line + 1)) else 0
+
+    def _tag(self, event: Any) -> Span:
+        start = event.start_mark
+        found = _TAG.search(self.source.line(start.line + 1), start.column)
+        if found is None:
+            return self._span(event)
+        return self.source.span(start.line + 1, found.start() + 1, len(found[0]))
 
 
 def _events(text: str) -> Iterator[Any]:
@@ -366,10 +389,4 @@ def _bad_character(span: Span, character: str) -> Diagnostic:
 
 def _place(source: Source, index: int) -> Span:
     before = source.text[:index].replace("\r\n", "\n").replace("\r", "\n")
-    line = before.count("\n") + 1
-    return source.span(line, index_in_line(before) + 1)
-
-
-def index_in_line(before: str) -> int:
-    """How many characters stand between the last line break and the end."""
-    return len(before) - (before.rfind("\n") + 1)
+    return source.span(before.count("\n") + 1, len(before) - before.rfind("\n"))

@@ -1,0 +1,253 @@
+"""Parameters: what is written under `with` -> an implementation's own `Params`, or mistakes with their places.
+
+pydantic decides; its `loc` is walked down the tree to the place in the file, and its words are replaced by ours.
+"""
+
+from __future__ import annotations
+
+import typing
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from constitutional.spec.findings import Findings, did_you_mean, listed
+from constitutional.spec.shape import ENV
+from constitutional.spec.text import Span
+from constitutional.spec.wording import expected
+from constitutional.spec.yamltree import ListNode, MapNode, Node, Scalar
+from constitutional.suggest import nearest
+
+if TYPE_CHECKING:
+    from constitutional.parameters import Params
+
+P = TypeVar("P", bound="Params")
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """Parameters as they stand in a spec: the tree, who takes them, and where to point when something is missing."""
+
+    node: MapNode | None
+    #: `trainer `dpo``, for messages.
+    owner: str
+    #: The name of the stage, model or data set.
+    span: Span
+    #: How a parameter is written, in hints: `with: {%s: ...}`.
+    form: str = "with: {%s: ...}"
+
+
+def validated(model: type[P], written: Written, environ: Mapping[str, str], findings: Findings) -> P | None:
+    """The parameters, or None for what has been reported."""
+    from pydantic import ValidationError
+
+    before = len(findings)
+    values = {} if written.node is None else _values(model, written.node, environ, findings)
+    if len(findings) > before:
+        return None
+    folder = written.node.span.source.folder if written.node is not None else written.span.source.folder
+    try:
+        params = model.model_validate(values, context={"folder": folder})
+    except ValidationError as error:
+        _report(model, written, error.errors(include_url=False), findings)
+        return None
+    if written.node is not None:
+        _check_files(params, written.node, findings)
+        _check_env_keys(params, written.node, environ, findings)
+    return params if len(findings) == before else None
+
+
+# -- values ----------------------------------------------------------------------------------------------------------
+
+
+def _values(model: type[Params], node: MapNode, environ: Mapping[str, str], findings: Findings) -> dict[str, Any]:
+    """Plain values, environment variables looked up, and paths of other files made absolute."""
+    folder = node.span.source.folder
+    found = {}
+    for entry in node.entries:
+        value = resolved(entry.value, environ, findings)
+        info = model.model_fields.get(entry.name)
+        if info is not None and entry.value.span.source.folder != folder and is_path(info, value):
+            value = _elsewhere(entry.value, value)
+        found[entry.name] = value
+    return found
+
+
+def resolved(node: Node, environ: Mapping[str, str], findings: Findings) -> Any:
+    """The plain value of a node with every `${env:NAME}` looked up; variables that are not set are reported."""
+    if isinstance(node, ListNode):
+        return [resolved(item, environ, findings) for item in node.items]
+    if isinstance(node, MapNode):
+        return {entry.name: resolved(entry.value, environ, findings) for entry in node.entries}
+    found = ENV.fullmatch(node.value) if isinstance(node.value, str) else None
+    if found is None:
+        return node.value
+    if found[1] not in environ:
+        _missing_env(found[1], node.span, findings)
+    return environ.get(found[1], "")
+
+
+def is_path(info: Any, value: object) -> bool:
+    """Whether a field's value is read relative to the file it is written in."""
+    from constitutional.parameters import Existing, Template
+
+    if not isinstance(value, str):
+        return False
+    marks = list(_metadata(info))
+    if any(isinstance(mark, Existing) for mark in marks):
+        return True
+    names = any(isinstance(mark, Template) or _resolves(mark) for mark in marks)
+    return names and value.startswith(("./", "../"))
+
+
+def _resolves(mark: object) -> bool:
+    function = getattr(mark, "func", None)
+    return getattr(function, "__module__", "") == "constitutional.parameters"
+
+
+def _elsewhere(node: Node, value: str) -> str:
+    return str((node.span.source.folder / Path(value).expanduser()).absolute())
+
+
+def _metadata(info: Any) -> Iterator[object]:
+    """Everything that `Annotated` says about a field, also inside `X | None` and lists."""
+    yield from info.metadata
+    waiting = [info.annotation]
+    while waiting:
+        at = waiting.pop()
+        if typing.get_origin(at) is typing.Annotated:
+            yield from at.__metadata__
+        waiting += [arg for arg in typing.get_args(at) if not isinstance(arg, str)]
+
+
+# -- what pydantic says ----------------------------------------------------------------------------------------------
+
+
+def _report(model: type[Params], written: Written, errors: Sequence[Any], findings: Findings) -> None:
+    missing = [str(e["loc"][0]) for e in errors if e["type"] == "missing" and len(e["loc"]) == 1]
+    if missing:
+        names = " and ".join(f"`{name}`" for name in missing)
+        example = written.form % missing[0]
+        findings.report("missing-parameter", f"{written.owner} needs {names}", written.span, help=f"write `{example}`")
+    by_place: dict[tuple[int, int], list[tuple[Node | None, Span, Any]]] = {}
+    for error in errors:
+        if error["type"] == "missing" and len(error["loc"]) == 1:
+            continue
+        node, span = _locate(written, error["loc"], error["type"] == "extra_forbidden")
+        by_place.setdefault((span.line, span.column), []).append((node, span, error))
+    for group in by_place.values():
+        _report_place(model, written, group, findings)
+
+
+def _report_place(
+    model: type[Params], written: Written, group: list[tuple[Node | None, Span, Any]], findings: Findings
+) -> None:
+    """One mistake for all that pydantic says about one place: a union says one thing for each of its members."""
+    node, span, error = group[0]
+    name = str(error["loc"][-1]) if error["loc"] else ""
+    if error["type"] == "extra_forbidden":
+        _unknown(model, written, name, span, error["loc"], findings)
+        return
+    said = list(dict.fromkeys(expected(e) for _, _, e in group))
+    shown = f"`{_field(written, error['loc'])}`" if error["loc"] else "This"
+    label = _label(node, [e for _, _, e in group])
+    findings.report("parameter", f"{shown} {_either(said)}", span, label)
+
+
+def _unknown(
+    model: type[Params], written: Written, name: str, span: Span, loc: Sequence[Any], findings: Findings
+) -> None:
+    known = list(model.model_fields) if len(loc) == 1 else []
+    label = did_you_mean(name, known, listed(known, "it has") or "it has none")
+    findings.report("unknown-parameter", f"{written.owner} has no parameter `{name}`", span, label)
+
+
+def _locate(written: Written, loc: Sequence[str | int], key: bool) -> tuple[Node | None, Span]:
+    """The deepest node that a path of pydantic leads to; segments that are not in the file are union tags."""
+    node: Node | None = written.node
+    span = written.span if node is None else node.span
+    for segment in loc:
+        if isinstance(node, MapNode) and (entry := node.entry(str(segment))) is not None:
+            node, span = entry.value, entry.key.span if key and segment == loc[-1] else entry.value.span
+        elif isinstance(node, ListNode) and isinstance(segment, int) and segment < len(node.items):
+            node = node.items[segment]
+            span = node.span
+    return node, span
+
+
+def _field(written: Written, loc: Sequence[str | int]) -> str:
+    """The name of a field as the file writes it: without union tags."""
+    found: list[str] = []
+    node: Node | None = written.node
+    for segment in loc:
+        if isinstance(node, MapNode):
+            inner = node.get(str(segment))
+            if inner is None:
+                continue
+            node = inner
+            found.append(str(segment))
+        elif isinstance(node, ListNode) and isinstance(segment, int):
+            node = node.items[segment] if segment < len(node.items) else None
+            found.append(str(segment))
+    return ".".join(found) or str(loc[0])
+
+
+def _either(said: list[str]) -> str:
+    if len(said) == 1:
+        return said[0]
+    wants = [words.removeprefix("must be ") for words in said if words.startswith("must be ")]
+    return f"must be {', or '.join(wants)}" if wants else said[0]
+
+
+def _label(node: Node | None, errors: Sequence[Any]) -> str:
+    words = [w for e in errors for w in str((e.get("ctx") or {}).get("expected", "")).split("'")[1::2]]
+    guess = nearest(node.value, words) if isinstance(node, Scalar) and isinstance(node.value, str) else None
+    return f"did you mean `{guess}`?" if guess else ""
+
+
+# -- files and environment -------------------------------------------------------------------------------------------
+
+
+def _check_files(params: Params, node: MapNode, findings: Findings) -> None:
+    from constitutional.parameters import Existing
+
+    for name, info in type(params).model_fields.items():
+        written = node.get(name)
+        if written is None or not any(isinstance(mark, Existing) for mark in _metadata(info)):
+            continue
+        value = getattr(params, name)
+        for path, at in zip(*_paired(value, written), strict=False):
+            if isinstance(path, Path) and not path.exists():
+                missing_file(path, at, findings)
+
+
+def _paired(value: object, node: Node) -> tuple[Sequence[object], Sequence[Node]]:
+    if isinstance(value, (list, tuple)) and isinstance(node, ListNode):
+        return value, node.items
+    return [value], [node]
+
+
+def missing_file(path: Path, node: Node, findings: Findings) -> None:
+    """Report a file that is not there, with the nearest one that is."""
+    text = node.text if isinstance(node, Scalar) else str(path)
+    folder = path.parent
+    there = sorted(p.name for p in folder.iterdir()) if folder.is_dir() else []
+    label = did_you_mean(path.name, there, "-")
+    if not folder.is_dir():
+        label = f"there is no folder `{folder.name}` either"
+    help = "paths are relative to the file they are written in"
+    findings.report("missing-file", f"There is no file `{text}`", node.span, "" if label == "-" else label, help=help)
+
+
+def _check_env_keys(params: Params, node: MapNode, environ: Mapping[str, str], findings: Findings) -> None:
+    """Keys that end in `_env` hold the name of a variable; it must be set, and its value is never read here."""
+    for name in type(params).model_fields:
+        written = node.get(name)
+        value = getattr(params, name)
+        if name.endswith("_env") and written is not None and isinstance(value, str) and value not in environ:
+            _missing_env(value, written.span, findings)
+
+
+def _missing_env(name: str, span: Span, findings: Findings) -> None:
+    message = f"The environment variable `{name}` is not set"
+    findings.report("missing-env", message, span, help=f"set it before the run: export {name}=...")
