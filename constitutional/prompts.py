@@ -1,0 +1,195 @@
+"""Prompt templates: text with named inputs that becomes a dialogue.
+
+A template is a file with front matter between `---` lines and sections that begin with `[system]`, `[user]`,
+`[assistant]` or `[conversation NAME]`, which inserts a dialogue as it is.  The *source* is cut into sections before
+anything is rendered, and each section is rendered in a sandbox, so a value can become neither template source nor a turn.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from pathlib import Path
+from typing import Any, cast
+
+from constitutional.errors import UserError
+from constitutional.ids import digest
+from constitutional.records import Message, Messages, Role, messages
+from constitutional.suggest import nearest
+
+OWN = Path(__file__).parent / "templates"
+SUFFIX = ".jinja"
+MOST_SOURCE = 64 * 1024
+MOST_OUTPUT = 1024 * 1024
+MOST_STEPS = 10_000
+
+_FRONT = re.compile(r"\A---\n(.*?)\n---\n", re.DOTALL)
+_SECTION = re.compile(r"^\[(system|user|assistant|conversation +[a-z_]+)\]$", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Template:
+    """One prompt template."""
+
+    name: str
+    text: str
+    inputs: tuple[str, ...] = ()
+    about: str = ""
+    source: str = ""
+
+    @property
+    def digest(self) -> str:
+        """Covers the body: what is asked, not what is said about it."""
+        return digest(["template", self.body])
+
+    @cached_property
+    def body(self) -> str:
+        return _FRONT.sub("", self.text)
+
+    @cached_property
+    def sections(self) -> Sequence[tuple[str, str]]:
+        """(`user` and its like, source) or (`conversation`, the name of the dialogue)."""
+        return _sections(self.name, self.body)
+
+    def render(self, **values: object) -> Messages:
+        """The dialogue for these values.
+
+        Raises:
+            UserError: if a value is missing, or the template asks for more than the sandbox gives.
+        """
+        missing = [name for name in self.inputs if name not in values]
+        if missing:
+            raise UserError(f"template {self.name} needs `{missing[0]}`", help=f"its inputs are {', '.join(self.inputs)}")
+        made: list[Message] = []
+        for role, source in self.sections:
+            if role == "conversation":
+                made += messages(values[source])
+            else:
+                made.append(Message(cast(Role, role), self._text(source, values)))
+        return tuple(made)
+
+    def _text(self, source: str, values: Mapping[str, object]) -> str:
+        import jinja2
+
+        try:
+            return _rendered(_environment().from_string(source), values)
+        except (jinja2.TemplateError, ArithmeticError, TypeError, ValueError, RecursionError) as error:
+            said = getattr(error, "message", None) or str(error) or type(error).__name__
+            raise UserError(f"template {self.name}: {said}", help=f"its inputs are {', '.join(values)}") from error
+
+
+def load(name: str, packs: Mapping[str, Path] | None = None) -> Template:
+    """A template by name (`critique/bai2022`), by plugin (`acme/mine`, where `packs` has its folder), or by path.
+
+    Raises:
+        UserError: if there is none, or it is malformed; with the nearest name.
+    """
+    return _load(str(_path(name, packs or {})), name)
+
+
+@lru_cache(maxsize=256)
+def _load(path: str, name: str) -> Template:
+    text = Path(path).read_text(encoding="utf-8")
+    if len(text) > MOST_SOURCE:
+        raise UserError(f"template {name} is larger than {MOST_SOURCE // 1024} KiB")
+    return parse(name, text)
+
+
+def parse(name: str, text: str) -> Template:
+    """A template from its text.
+
+    Raises:
+        UserError: if the front matter, a section or the Jinja source is malformed.
+    """
+    front = _front(name, text)
+    inputs = front.get("inputs") or ()
+    made = Template(name, text, tuple(inputs), str(front.get("about", "")), str(front.get("source", "")))
+    _compile(made)
+    return made
+
+
+def _front(name: str, text: str) -> Mapping[str, Any]:
+    import yaml
+
+    found = _FRONT.match(text)
+    if not found:
+        return {}
+    try:
+        front = yaml.safe_load(found[1])
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise UserError(f"template {name}: its front matter is not YAML: {error}") from error
+    if not isinstance(front, dict):
+        raise UserError(f"template {name}: its front matter is not a mapping")
+    return front
+
+
+def _sections(name: str, body: str) -> list[tuple[str, str]]:
+    marks = list(_SECTION.finditer(body))
+    if not marks or body[: marks[0].start()].strip():
+        raise UserError(f"template {name} does not begin with a section", help="begin with a line [user], [system] or [conversation prompt]")
+    ends = [mark.start() for mark in marks[1:]] + [len(body)]
+    made = []
+    for mark, end in zip(marks, ends, strict=True):
+        role, _, dialogue = mark[1].partition(" ")
+        made.append((role, dialogue.strip() if role == "conversation" else body[mark.end() : end].strip("\n")))
+    return made
+
+
+def _compile(template: Template) -> None:
+    """Find mistakes of the source now, with their line, and not at the first row."""
+    import jinja2
+    from jinja2 import meta
+
+    used: set[str] = set()
+    for role, source in template.sections:
+        if role == "conversation":
+            used.add(source)
+            continue
+        try:
+            used |= meta.find_undeclared_variables(_environment().parse(source))
+        except jinja2.TemplateSyntaxError as error:
+            raise UserError(f"template {template.name}, line {error.lineno} of [{role}]: {error.message}") from error
+    for name in sorted(used - set(template.inputs)) if template.inputs else ():
+        guess = nearest(name, template.inputs)
+        raise UserError(f"template {template.name} uses `{name}`, which is not among its inputs",
+                        help=f"did you mean `{guess}`?" if guess else f"its inputs are {', '.join(template.inputs)}")  # fmt: skip
+
+
+@lru_cache(maxsize=1)
+def _environment() -> Any:
+    from jinja2 import StrictUndefined
+    from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+    environment = ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True, undefined=StrictUndefined, autoescape=False)  # noqa: S701
+    environment.globals.clear()
+    return environment
+
+
+def _rendered(template: Any, values: Mapping[str, object]) -> str:
+    """Render piece by piece, so that a template that never ends is stopped."""
+    pieces, size = [], 0
+    for step, piece in enumerate(template.generate(**values)):
+        size += len(piece)
+        if step > MOST_STEPS or size > MOST_OUTPUT:
+            raise ValueError(f"it gives more than {MOST_OUTPUT // 1024} KiB or {MOST_STEPS:,} pieces")
+        pieces.append(piece)
+    return "".join(pieces).strip()
+
+
+def _path(name: str, packs: Mapping[str, Path]) -> Path:
+    if name.startswith(("/", "./", "../")):
+        path = Path(name)
+    else:
+        plugin, _, rest = name.partition("/")
+        path = packs[plugin] / f"{rest}{SUFFIX}" if plugin in packs else OWN / f"{name}{SUFFIX}"
+    if not path.is_file():
+        guess = nearest(name, names())
+        raise UserError(f"there is no template {name}", help=f"did you mean {guess}?" if guess else f"templates: {', '.join(names())}")
+    return path
+
+
+def names() -> list[str]:
+    """Names of the templates in the box."""
+    return sorted(path.relative_to(OWN).with_suffix("").as_posix() for path in OWN.rglob(f"*{SUFFIX}"))

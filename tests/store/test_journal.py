@@ -1,0 +1,85 @@
+"""The journal: what was flushed survives, nothing else was promised."""
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from constitutional.errors import RunError
+from constitutional.store.journal import Journal, pack, unpack
+
+ORDERS = st.lists(st.integers(0, 2**32 - 1), min_size=1, max_size=5).map(tuple)
+
+
+@given(ORDERS, ORDERS)
+def test_packed_places_sort_as_tuples_do(one, other):
+    assert unpack(pack(one)) == one
+    assert (pack(one) < pack(other)) == (one < other)
+
+
+def test_an_answer_is_kept_under_its_key_and_the_first_one_stays(tmp_path):
+    with Journal(tmp_path / "j.sqlite") as journal:
+        journal.keep_answer("k", "m", {"text": "first"})
+        journal.flush()
+        journal.keep_answer("k", "m", {"text": "second"})
+        journal.flush()
+        assert journal.answer("k") == {"text": "first"}
+        assert journal.answer("other") is None
+
+
+def test_outcomes_come_in_the_order_of_their_places(tmp_path):
+    with Journal(tmp_path / "j.sqlite") as journal:
+        for place, row in [((0, 2), "c"), ((0, 1, 5), "b"), ((0, 1), "a")]:
+            journal.keep_outcome("step", row, place, {"row": row})
+        journal.flush()
+        assert [outcome["row"] for outcome in journal.outcomes("step")] == ["a", "b", "c"]
+        assert journal.count("step") == 3
+        assert journal.outcome("step", "b") == ((0, 1, 5), {"row": "b"})
+        journal.forget("step")
+        assert journal.count("step") == 0
+
+
+def test_a_journal_of_another_format_is_refused_in_words(tmp_path):
+    import sqlite3
+
+    with sqlite3.connect(tmp_path / "j.sqlite") as db:
+        db.execute("pragma user_version = 99")
+    with pytest.raises(RunError, match="format 99"):
+        Journal(tmp_path / "j.sqlite")
+
+
+def test_what_was_flushed_survives_kill_9(tmp_path):
+    program = textwrap.dedent("""
+        import sys
+        from pathlib import Path
+        from constitutional.store.journal import Journal
+        journal = Journal(Path(sys.argv[1]))
+        for number in range(10_000):
+            journal.keep_answer(str(number), "m", {"text": str(number)})
+            journal.flush()
+            print(number, flush=True)
+    """)
+    path = tmp_path / "j.sqlite"
+    process = subprocess.Popen([sys.executable, "-c", program, str(path)], stdout=subprocess.PIPE, text=True)
+    for line in process.stdout:
+        if int(line) >= 200:
+            os.kill(process.pid, signal.SIGKILL)
+            break
+    said = int(line)
+    process.wait()
+    with Journal(path) as journal:
+        assert all(journal.answer(str(number)) == {"text": str(number)} for number in range(said + 1))
+
+
+def test_two_processes_may_share_a_journal(tmp_path):
+    with Journal(tmp_path / "j.sqlite") as one, Journal(tmp_path / "j.sqlite") as other:
+        one.keep_answer("a", "m", {"text": "1"})
+        one.flush()
+        other.keep_answer("b", "m", {"text": "2"})
+        other.flush()
+        assert (one.answer("b"), other.answer("a")) == ({"text": "2"}, {"text": "1"})
