@@ -42,7 +42,8 @@ def average(values: Sequence[float], rng: np.random.Generator, clusters: Sequenc
     if not values:
         return nothing(unscored)
     grouped = clusters is not None and len(set(clusters)) < len(values)
-    return figure(bootstrap_mean(values, rng, clusters), len(values), "cluster bootstrap" if grouped else "bootstrap", unscored)
+    method = "cluster bootstrap" if grouped else "bootstrap"
+    return figure(bootstrap_mean(values, rng, clusters), len(values), method, unscored)
 
 
 def change(ours: Sequence[float], theirs: Sequence[float], rng: np.random.Generator,
@@ -65,9 +66,9 @@ def change(ours: Sequence[float], theirs: Sequence[float], rng: np.random.Genera
 
 
 def figure(found: Interval, n: int, method: str, unscored: Mapping[str, int] | None = None) -> Figure:
-    """One figure as it is written: `value`, `low`, `high`, `n`, `unscored`, `method`, and `why` if any are unscored."""
-    low, high = round(found.low, DIGITS), round(found.high, DIGITS)
-    return {"value": round(found.value, DIGITS), "low": low, "high": high, "n": n, **_unscored(unscored), "method": method}
+    """One figure as it is written: `value`, `low`, `high`, `n`, `unscored`, `method`, and `why` if some are not."""
+    value, low, high = (round(number, DIGITS) for number in found)
+    return {"value": value, "low": low, "high": high, "n": n, **_unscored(unscored), "method": method}
 
 
 def nothing(unscored: Mapping[str, int] | None = None, method: str = "not measured") -> Figure:

@@ -1,0 +1,26 @@
+"""Which principles a stage works with: by group and id, checked before the first model call."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from constitutional.api import Constitution, Principle, UserError
+
+
+def selected(constitution: Constitution, groups: Sequence[str] | None = None,
+             ids: Sequence[str] | None = None) -> Sequence[Principle]:  # fmt: skip
+    """The principles of those groups and ids (None stands for all) that can be drawn, in the order of the file.
+
+    Raises:
+        UserError: if a group or id is unknown, or nothing is left to draw from.
+    """
+    try:
+        found = tuple(p for p in constitution.select(groups=groups, ids=ids) if p.weight > 0)
+    except KeyError as error:
+        known = ", ".join(sorted({p.group for p in constitution.principles} | {p.id for p in constitution.principles}))
+        raise UserError(f"the constitution `{constitution.name}` has no group or principle {error}",
+                        help=f"it has {known or 'no principles'}") from error  # fmt: skip
+    if not found:
+        raise UserError(f"no principle of the constitution `{constitution.name}` is left to draw from",
+                        help="name a `constitution:` in the spec; choose groups and principles with weight")  # fmt: skip
+    return found

@@ -1,0 +1,7 @@
+"""Revisers: from critiques to better answers."""
+
+from constitutional.builtin.revisers.rewrite import Rewrite
+
+REVISERS = (Rewrite,)
+
+__all__ = ["REVISERS", "Rewrite"]
