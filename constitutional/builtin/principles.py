@@ -21,6 +21,6 @@ def selected(constitution: Constitution, groups: Sequence[str] | None = None,
         raise UserError(f"the constitution `{constitution.name}` has no group or principle {error}",
                         help=f"it has {known or 'no principles'}") from error  # fmt: skip
     if not found:
-        raise UserError(f"no principle of the constitution `{constitution.name}` is left to draw from",
-                        help="name a `constitution:` in the spec; choose groups and principles with weight")  # fmt: skip
+        raise UserError(f"the constitution `{constitution.name}` has no principle to draw from",
+                        help="name a `constitution:` in the spec; choose principles with weight")  # fmt: skip
     return found

@@ -28,8 +28,9 @@ class Ballot:
 
     def add(self, vote: Vote) -> None:
         """Raises `DataError` where votes on one pair do not agree what the pair is."""
-        if self.votes and (vote.first, vote.second) != (self.votes[0].first, self.votes[0].second):
-            raise DataError(f"votes {self.votes[0].row_id} and {vote.row_id} on pair {self.pair} show different answers",
+        known = self.votes[0] if self.votes else vote
+        if (vote.first, vote.second) != (known.first, known.second):
+            raise DataError(f"votes {known.row_id} and {vote.row_id} on pair {self.pair} show different answers",
                             help="votes can only be pooled where they judge the same pairs")  # fmt: skip
         self.votes.append(vote)
 
@@ -50,8 +51,8 @@ class Standing(NamedTuple):
 
     def shown_first(self, order: str, clamp: float, space: Space = "logit") -> float | None:
         """The answer shown first, in one order: mean log-odds (or probability) over judges and samples."""
-        values = [_value(vote.p_first, clamp, space) for vote in self.votes if vote.order == order and vote.p_first is not None]
-        return mean(values) if values else None
+        said = [vote.p_first for vote in self.votes if vote.order == order and vote.p_first is not None]
+        return mean(_value(p, clamp, space) for p in said) if said else None
 
     def both(self, clamp: float) -> tuple[float, float] | None:
         """Log-odds of the answer shown first in each order, where both orders were answered."""
@@ -60,10 +61,11 @@ class Standing(NamedTuple):
 
     def first_wins(self, clamp: float, space: Space) -> float:
         """Log-odds (or probability) that the pair's first answer is better; the orders count alike."""
-        opposite = (lambda p: 1.0 - p) if space == "probability" else (lambda x: -x)
         ab, ba = self.shown_first("ab", clamp, space), self.shown_first("ba", clamp, space)
         sides = [ab] if ab is not None else []
-        return mean([*sides, opposite(ba)] if ba is not None else sides)
+        if ba is not None:
+            sides.append(1.0 - ba if space == "probability" else -ba)
+        return mean(sides)
 
     @property
     def weight(self) -> float:

@@ -111,7 +111,7 @@ def _preference(ballot: Ballot, belief: Belief, p_first: float) -> Preference:
     parents = tuple(sorted(used.row_id for used in belief.used))
     p_chosen = p_first if first else 1.0 - p_first
     return Preference(
-        row_id=derived_row_id(PATH, parents, 0, {"chosen": chosen, "rejected": rejected, "p_chosen": p_chosen}),
+        row_id=derived_row_id(PATH, parents, 0, {"chosen": chosen, "rejected": rejected}),
         parents=parents, meta=vote.meta, prompt=vote.prompt, chosen=chosen, rejected=rejected, p_chosen=p_chosen,
         votes=len(belief.used), agreement=agreement(belief.used, first), principles=belief.principles,
     )  # fmt: skip

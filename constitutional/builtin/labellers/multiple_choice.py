@@ -6,6 +6,7 @@ import asyncio
 import json
 import math
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Annotated, Any, ClassVar, Literal, NamedTuple, TypeAlias
 
 from pydantic import Field
@@ -24,6 +25,7 @@ from constitutional.api import (
     TemplateName,
     Unanswered,
     Vote,
+    derived_row_id,
     row_random,
     transcript,
 )
@@ -115,11 +117,13 @@ class MultipleChoice(RowStage[Pair, Vote]):
     def _vote(self, row: Pair, ctx: RowContext, index: int, question: Question, said: Choice | Unanswered) -> Vote:
         p_first, mass, abstained = self._reading(said)
         raw = said.detail if isinstance(said, Unanswered) else self._raw(said)
-        return row.derive(
-            Vote, self.path, index, pair=row.row_id, principle=question.principle.id, order=question.order,
-            judge=ctx.model_label(), p_first=p_first, mass=mass, abstained=abstained, raw=raw,
-            weight=question.principle.weight, template=self.params.template,
+        asked = {"principle": question.principle.id, "order": question.order, "judge": ctx.model_label()}
+        vote = row.derive(
+            Vote, self.path, index, pair=row.row_id, p_first=p_first, mass=mass, abstained=abstained, raw=raw,
+            weight=question.principle.weight, template=self.params.template, **asked,
         )  # fmt: skip
+        # The id stands for the question: the last bits of an answer may differ between batches, and must not move rows.
+        return replace(vote, row_id=derived_row_id(self.path, vote.parents, index, asked))
 
     def _reading(self, said: Choice | Unanswered) -> tuple[float | None, float | None, str | None]:
         """Probability of the answer shown first, mass on both options, and why there is no probability."""
