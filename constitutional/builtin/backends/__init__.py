@@ -1,0 +1,6 @@
+"""Ways to ask a model."""
+
+from constitutional.builtin.backends.scripted import ScriptedBackend
+from constitutional.builtin.backends.transformers import TransformersBackend
+
+BACKENDS = (TransformersBackend, ScriptedBackend)

@@ -1,0 +1,114 @@
+"""Answers from a file: for tests, documentation, and trying a spec without a model."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import math
+import re
+from collections.abc import Sequence
+from functools import cached_property
+
+from pydantic import Field
+
+from constitutional.api import (
+    Backend,
+    BackendParams,
+    Capability,
+    Choice,
+    ChoiceRequest,
+    Completion,
+    JsonObject,
+    Params,
+    Request,
+    SpecPath,
+    Unanswered,
+    digest,
+)
+
+
+class Rule(Params):
+    """One rule: where `when` is found in the last message, what to answer."""
+
+    when: str = ""
+    """A regular expression, sought in the last message of the dialogue; empty fits all."""
+
+    say: str | tuple[str, ...] = ""
+    """The answer, or several of which the row's seed takes one; `{last}` stands for the last message."""
+
+    choose: dict[str, float] = Field(default_factory=dict)
+    """Probabilities of options by their text; others share what is left."""
+
+    unanswered: str = ""
+    """A reason to give no answer."""
+
+
+class ScriptedParams(BackendParams):
+    """Parameters of a scripted model."""
+
+    model: str = "scripted"
+    """A name, for the `model` column of rows."""
+
+    rules: tuple[Rule, ...] = ()
+    """Rules in order; the first that fits answers."""
+
+    file: SpecPath | None = None
+    """A JSON file with a list of rules, after those written here."""
+
+    seconds: float = Field(default=0.0, ge=0)
+    """How long each batch takes."""
+
+
+class ScriptedBackend(Backend):
+    """Answers by rules, a function of the request and its seed alone."""
+
+    name, version, Params = "scripted", 1, ScriptedParams
+    gives = Capability.TEXT | Capability.CHOICES
+    params: ScriptedParams
+
+    @cached_property
+    def rules(self) -> tuple[Rule, ...]:
+        more = json.loads(self.params.file.read_text(encoding="utf-8")) if self.params.file else []
+        return (*self.params.rules, *(Rule.model_validate(rule) for rule in more))
+
+    async def generate(self, batch: Sequence[Request]) -> Sequence[Completion | Unanswered]:
+        await asyncio.sleep(self.params.seconds)
+        return [self._say(request) for request in batch]
+
+    async def choose(self, batch: Sequence[ChoiceRequest]) -> Sequence[Choice | Unanswered]:
+        await asyncio.sleep(self.params.seconds)
+        return [self._weigh(request) for request in batch]
+
+    def identity(self) -> JsonObject:
+        return {"model": self.params.model, "rules": [rule.model_dump(mode="json") for rule in self.rules]}
+
+    def _rule(self, request: Request | ChoiceRequest) -> Rule | Unanswered:
+        last = request.messages[-1].content
+        rule = next((rule for rule in self.rules if re.search(rule.when, last)), None)
+        if rule is None:
+            return Unanswered("no-rule", f"nothing fits {last[:60]!r}")
+        return Unanswered(rule.unanswered) if rule.unanswered else rule
+
+    def _say(self, request: Request) -> Completion | Unanswered:
+        rule = self._rule(request)
+        if isinstance(rule, Unanswered):
+            return rule
+        texts = (rule.say,) if isinstance(rule.say, str) else rule.say
+        last = request.messages[-1].content
+        text = texts[int(digest([request.seed, last])[:8], 16) % len(texts)].replace("{last}", last)
+        words = [len(turn.content.split()) for turn in request.messages]
+        return Completion(text, "stop", sum(words), len(text.split()))
+
+    def _weigh(self, request: ChoiceRequest) -> Choice | Unanswered:
+        rule = self._rule(request)
+        if isinstance(rule, Unanswered):
+            return rule
+        return Choice(tuple(math.log(share) for share in _shares(rule.choose, request.options)))
+
+
+def _shares(said: dict[str, float], options: Sequence[str]) -> list[float]:
+    rest = [option for option in options if option not in said]
+    left = max(0.0, 1.0 - sum(said.get(option, 0.0) for option in options))
+    return [max(said.get(option, left / max(1, len(rest))), 1e-9) for option in options]
+
+
