@@ -23,6 +23,7 @@ from constitutional.api import (
     Unanswered,
 )
 from constitutional.builtin.principles import selected
+from constitutional.builtin.templates import template_label
 
 
 def _pattern(text: str) -> str:
@@ -79,7 +80,7 @@ class PrincipleCritic(RowStage[Response, Critique]):
         if said.finish_reason == "length" and self.params.on_length == "drop":
             ctx.drop("critique cut off at max_new_tokens")
         return [row.derive(Critique, self.path, principle=principle.id, critique=text, violation=self.violation(text),
-                           critic=ctx.model_label(), template=self.params.template)]  # fmt: skip
+                           critic=ctx.model_label(), template=template_label(self.params.template))]  # fmt: skip
 
     def violation(self, critique: str) -> bool:
         """Whether a critique found something."""

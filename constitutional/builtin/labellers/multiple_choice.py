@@ -30,6 +30,7 @@ from constitutional.api import (
     transcript,
 )
 from constitutional.builtin.principles import selected
+from constitutional.builtin.templates import template_label
 
 Order: TypeAlias = Literal["ab", "ba"]
 
@@ -120,7 +121,7 @@ class MultipleChoice(RowStage[Pair, Vote]):
         asked = {"principle": question.principle.id, "order": question.order, "judge": ctx.model_label()}
         vote = row.derive(
             Vote, self.path, index, pair=row.row_id, p_first=p_first, mass=mass, abstained=abstained, raw=raw,
-            weight=question.principle.weight, template=self.params.template, **asked,
+            weight=question.principle.weight, template=template_label(self.params.template), **asked,
         )  # fmt: skip
         # The id stands for the question: the last bits of an answer may differ between batches, and must not move rows.
         return replace(vote, row_id=derived_row_id(self.path, vote.parents, index, asked))

@@ -66,16 +66,17 @@ def change(ours: Sequence[float], theirs: Sequence[float], rng: np.random.Genera
 
 
 def figure(found: Interval, n: int, method: str, unscored: Mapping[str, int] | None = None) -> Figure:
-    """One figure as it is written: `value`, `low`, `high`, `n`, `unscored`, `method`, and `why` if some are not."""
+    """One figure as it is written: `value`, `low`, `high`, `n`, `unscored`, `method`, and `reasons`."""
     value, low, high = (round(number, DIGITS) for number in found)
     return {"value": value, "low": low, "high": high, "n": n, **_unscored(unscored), "method": method}
 
 
-def nothing(unscored: Mapping[str, int] | None = None, method: str = "not measured") -> Figure:
-    """The figure of what could not be measured: no value, rather than a zero."""
-    return {"value": None, "low": None, "high": None, "n": 0, **_unscored(unscored), "method": method}
+def nothing(unscored: Mapping[str, int] | None = None, why: str = "nothing to measure") -> Figure:
+    """The figure of what could not be measured: no value, rather than a zero, and `why`."""
+    said = "nothing could be scored" if unscored else why
+    return {"value": None, "low": None, "high": None, "n": 0, **_unscored(unscored), "method": "none", "why": said}
 
 
 def _unscored(reasons: Mapping[str, int] | None) -> Figure:
     counted = {reason: count for reason, count in sorted((reasons or {}).items()) if count}
-    return {"unscored": sum(counted.values()), **({"why": counted} if counted else {})}
+    return {"unscored": sum(counted.values()), **({"reasons": counted} if counted else {})}
