@@ -18,6 +18,7 @@ from constitutional.hookspecs import hookimpl
 from constitutional.ids import Json, JsonObject, canonical, derived_row_id, digest, row_random, row_seed
 from constitutional.parameters import (
     BackendParams,
+    Cosmetic,
     ModelName,
     Params,
     SourceParams,
@@ -60,16 +61,17 @@ from constitutional.stage import (
     WholeContext,
     WholeStage,
 )
+from constitutional.suggest import nearest
 from constitutional.text import printable
 
 __all__ = [
     "MAIN", "Artifact", "Ask", "Backend", "BackendParams", "Capability", "Choice", "ChoiceRequest", "Completion",
-    "Constitution", "ConstitutionalError", "Critique", "DataError", "Demonstration", "Dropped", "Event", "Executor",
+    "Constitution", "ConstitutionalError", "Cosmetic", "Critique", "DataError", "Demonstration", "Dropped", "Event", "Executor",
     "Fate", "Flow", "Inputs", "Json", "JsonObject", "Kind", "LintRule", "Message", "Messages", "ModelName", "Outputs",
     "Pair", "Params", "PluginError", "PolicyModel", "Port", "Preference", "Principle", "Progress", "Prompt", "Record",
     "Report", "Reporter", "Request", "Response", "RewardModel", "Round", "RowContext", "RowFailed", "RowStage",
     "RunFinished", "RunStarted", "Source", "SourceParams", "SpecPath", "Stage", "StageParams", "StepFailed",
     "StepFinished", "StepProgress", "StepReused", "StepStarted", "SurveyContext", "SurveyStage", "TemplateName",
     "TemplatePack", "Unanswered", "UserError", "Vote", "WholeContext", "WholeStage", "assistant", "canonical", "derived_row_id",
-    "digest", "hookimpl", "messages", "printable", "row_random", "row_seed", "to_json", "transcript", "trl_row", "user",
+    "digest", "hookimpl", "messages", "nearest", "printable", "row_random", "row_seed", "to_json", "transcript", "trl_row", "user",
 ]  # fmt: skip

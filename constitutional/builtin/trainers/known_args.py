@@ -1,0 +1,49 @@
+"""Names of the arguments that each trainer's configuration class takes, so that a typo is found without importing TRL.
+
+``python -m constitutional.builtin.trainers.known_args`` writes the list again, for the TRL that is installed.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from constitutional.api import nearest
+from constitutional.builtin.trainers.parameters import OURS
+
+LIST = Path(__file__).parent / "known_args.json"
+
+
+@cache
+def known(trainer: str) -> frozenset[str]:
+    return frozenset(json.loads(LIST.read_text(encoding="utf-8"))[trainer])
+
+
+def mistakes(trainer: str, given: dict[str, Any]) -> Iterator[str]:
+    """What is wrong with `trainer_args`, a sentence each."""
+    for name in given:
+        if name in OURS:
+            ours = OURS[name]
+            yield f"`trainer_args.{name}` is " + (f"written `{ours}` here" if ours else "set by the run itself")
+        elif name not in known(trainer):
+            guess = nearest(name, known(trainer))
+            yield f"`trainer_args.{name}` is not known to {trainer}" + (f"; did you mean `{guess}`?" if guess else "")
+
+
+def write() -> None:
+    """Write the list from the installed libraries."""
+    from dataclasses import fields
+
+    from transformers import TrainingArguments
+    from trl import RewardConfig, SFTConfig
+
+    classes: dict[str, Any] = {"sft": SFTConfig, "reward": RewardConfig, "dpo": TrainingArguments}
+    names = {name: sorted(f.name for f in fields(cls) if f.init) for name, cls in classes.items()}
+    LIST.write_text(json.dumps(names, indent=1) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    write()

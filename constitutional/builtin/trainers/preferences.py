@@ -1,0 +1,32 @@
+"""Preferences as tokens, for the trainers that learn from pairs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from constitutional.api import Inputs, Preference, StepFailed
+from constitutional.builtin.backends.encoding import DialogueEncoder
+from constitutional.builtin.trainers import tokens
+
+
+def pairs(inputs: Inputs, encoder: DialogueEncoder, max_length: int, soft: bool) -> tuple[list[dict[str, Any]], dict[str, int]]:
+    """Rows with `prompt_ids`, `chosen_ids`, `rejected_ids` (the last two without the prompt) and `p_chosen`.
+
+    Raises:
+        StepFailed: if nothing is left.
+    """
+    dropped: dict[str, int] = {}
+    rows = [
+        {"row_id": row.row_id, "prompt_ids": chosen.prompt, "chosen_ids": chosen.completion,
+         "rejected_ids": rejected.completion, "p_chosen": row.p_chosen if soft else 1.0}
+        for row, (chosen, rejected) in tokens.usable(_encoded(inputs, encoder), max_length, dropped)
+    ]  # fmt: skip
+    if not rows:
+        raise StepFailed("preferences", f"no preference is left to train on ({dropped or 'there were none'})")
+    return rows, dropped
+
+
+def _encoded(inputs: Inputs, encoder: DialogueEncoder) -> Iterator[tuple[Preference, list[tokens.Encoded]]]:
+    for row in inputs.rows("preferences"):
+        yield row, [tokens.encode(encoder, row.prompt, row.chosen), tokens.encode(encoder, row.prompt, row.rejected)]

@@ -1,0 +1,72 @@
+"""Supervised fine-tuning with TRL: the loss is on the answers alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from constitutional.api import MAIN, Demonstration, Flow, Inputs, Outputs, PolicyModel, Port, StepFailed, WholeContext, WholeStage
+from constitutional.builtin.backends.encoding import DialogueEncoder
+from constitutional.builtin.trainers import known_args, tokens, training
+from constitutional.builtin.trainers.parameters import TrainerParams, training_arguments
+
+
+class SftParams(TrainerParams):
+    """Parameters of supervised fine-tuning."""
+
+    packing: bool = False
+    """Several rows to a sequence; faster where rows are short and attention keeps them apart."""
+
+
+class SftTrainer(WholeStage):
+    """Fine-tune a policy on demonstrations: the SL-CAI step of Bai et al. 2022, section 3.1, on `trl.SFTTrainer`."""
+
+    kind, name, version = "trainer", "sft", 1
+    isolated = True
+    Params = SftParams
+    takes: Mapping[str, Port] = {  # noqa: RUF012
+        "model": Port(PolicyModel, about="the policy to start from"),
+        "demonstrations": Port(Demonstration, many=True, about="what the policy should say"),
+    }
+
+    @classmethod
+    def gives(cls, params: Any) -> Mapping[str, Flow]:
+        return {MAIN: PolicyModel}
+
+    @classmethod
+    def check(cls, params: SftParams) -> Iterable[str]:
+        return known_args.mistakes("sft", params.trainer_args)
+
+    def run(self, inputs: Inputs, ctx: WholeContext) -> Outputs:
+        training.quiet()
+        from datasets import Dataset
+        from transformers import AutoModelForCausalLM
+        from trl import SFTConfig
+        from trl import SFTTrainer as Trainer
+
+        p: SftParams = self.params
+        tokenizer = training.tokenizer_of(inputs.model())
+        rows, dropped = self._rows(inputs, DialogueEncoder(tokenizer))
+        arguments = training_arguments(p, ctx.seed, ctx.workdir, len(rows))
+        trainer = Trainer(
+            training.load(inputs.model(), AutoModelForCausalLM, p),
+            SFTConfig(**arguments, max_length=p.max_length, packing=p.packing, completion_only_loss=True),
+            train_dataset=Dataset.from_list(rows),
+            processing_class=tokenizer,
+            peft_config=training.adapter_config(p.lora, "CAUSAL_LM"),
+        )
+        log = training.train(trainer, ctx)
+        figures = training.summary(log, trainer.state.global_step, len(rows))
+        folder = training.save(trainer.model, tokenizer, ctx.workdir / "model", p.lora, figures, log)
+        return Outputs(folders={MAIN: folder}, figures=figures, fates=tokens.fates(len(rows), dropped))
+
+    def _rows(self, inputs: Inputs, encoder: DialogueEncoder) -> tuple[list[dict[str, list[int]]], dict[str, int]]:
+        dropped: dict[str, int] = {}
+        encoded = ((row, [tokens.encode(encoder, row.prompt, row.completion)]) for row in inputs.rows("demonstrations"))
+        rows = []
+        for _, (one,) in tokens.usable(encoded, self.params.max_length, dropped):
+            mask = [0] * len(one.prompt) + [1] * len(one.completion)
+            rows.append({"input_ids": one.prompt + one.completion, "completion_mask": mask})
+        if not rows:
+            raise StepFailed("sft", f"no demonstration is left to train on ({dropped or 'there were none'})")
+        return rows, dropped

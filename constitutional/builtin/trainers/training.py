@@ -1,0 +1,148 @@
+"""What happens around every training: quiet libraries, weights in, adapters, checkpoints, progress, weights out."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+from constitutional.api import StepFailed, WholeContext
+from constitutional.builtin.backends.loading import inspect_folder, is_folder, load_tokenizer, resolve
+from constitutional.builtin.trainers.parameters import Lora, TrainerParams
+
+#: Values of a log that would differ between two runs of the same training.
+UNSTEADY = ("runtime", "per_second", "time", "flos")
+
+
+def quiet() -> None:
+    """Keep libraries from telemetry, progress bars and advice."""
+    os.environ.update(HF_HUB_DISABLE_TELEMETRY="1", TRL_EXPERIMENTAL_SILENCE="1", TOKENIZERS_PARALLELISM="false")
+    import datasets
+    import transformers
+
+    transformers.utils.logging.set_verbosity_error()
+    datasets.disable_progress_bars()
+
+
+def tokenizer_of(model: str) -> Any:
+    """The tokenizer of a model, padding on the right as trainers want it."""
+    tokenizer = load_tokenizer(_base(model), None)
+    tokenizer.padding_side = "right"
+    return tokenizer
+
+
+def load(model: str, automatic: Any, params: TrainerParams, **options: Any) -> Any:
+    """Weights for training, in float32; an adapter from an earlier step is merged into its base first."""
+    import torch
+
+    place = resolve(model)
+    if is_folder(place):
+        inspect_folder(Path(place))
+    base = _base(place)
+    loaded = automatic.from_pretrained(base, dtype=torch.float32, local_files_only=is_folder(base), use_safetensors=True,
+                                       trust_remote_code=False, **options)  # fmt: skip
+    if base != place:
+        from peft import PeftModel
+
+        loaded = PeftModel.from_pretrained(loaded, place).merge_and_unload()
+    return loaded
+
+
+def _base(model: str) -> str:
+    place = resolve(model)
+    config = Path(place) / "adapter_config.json"
+    if is_folder(place) and config.is_file():
+        return str(json.loads(config.read_text(encoding="utf-8"))["base_model_name_or_path"])
+    return place
+
+
+def adapter_config(lora: Lora | None, task: str) -> Any:
+    """peft's configuration; the task must be named, or a reward model loses its head when it is saved."""
+    if lora is None:
+        return None
+    from peft import LoraConfig
+
+    modules = lora.target_modules if isinstance(lora.target_modules, str) else list(lora.target_modules)
+    return LoraConfig(r=lora.r, lora_alpha=lora.alpha, lora_dropout=lora.dropout, target_modules=modules, task_type=task)
+
+
+def last_checkpoint(workdir: Path) -> str | None:
+    """The newest checkpoint that was written to its end: the trainer's state is what it writes last."""
+    folder = workdir / "checkpoints"
+    found = [path for path in folder.glob("checkpoint-*") if _complete(path)] if folder.is_dir() else []
+    return str(max(found, key=lambda path: int(path.name.rpartition("-")[2]))) if found else None
+
+
+def _complete(checkpoint: Path) -> bool:
+    needed = ("trainer_state.json", "optimizer.pt", "scheduler.pt", "rng_state.pth")
+    try:
+        json.loads((checkpoint / "trainer_state.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    return all((checkpoint / name).is_file() for name in needed) and any(checkpoint.glob("*.safetensors"))
+
+
+def train(trainer: Any, ctx: WholeContext) -> list[dict[str, float]]:
+    """Train from the last checkpoint, tell how far it is, and return the log without what is a matter of time."""
+    trainer.add_callback(progress_callback(ctx))
+    for path in _unfinished(ctx.workdir):
+        shutil.rmtree(path, ignore_errors=True)
+    trainer.train(resume_from_checkpoint=last_checkpoint(ctx.workdir))
+    log = [{k: v for k, v in entry.items() if not any(word in k for word in UNSTEADY)} for entry in trainer.state.log_history]
+    losses = [entry["loss"] for entry in log if "loss" in entry]
+    if any(loss != loss for loss in losses):
+        raise StepFailed("training", "the loss is not a number", help="a smaller learning rate, or float32")
+    return log
+
+
+def _unfinished(workdir: Path) -> list[Path]:
+    folder = workdir / "checkpoints"
+    return [path for path in folder.glob("checkpoint-*") if not _complete(path)] if folder.is_dir() else []
+
+
+def progress_callback(ctx: WholeContext) -> Any:
+    from transformers import TrainerCallback
+
+    class Tell(TrainerCallback):  # type: ignore[misc]
+        """Passes steps and logged values on."""
+
+        def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, Any] | None = None, **_: Any) -> None:
+            steady = {k: v for k, v in (logs or {}).items() if isinstance(v, (int, float)) and not any(w in k for w in UNSTEADY)}
+            ctx.progress(state.global_step, state.max_steps, **steady)
+
+        def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+            ctx.progress(state.global_step, state.max_steps)
+
+    return Tell()
+
+
+def save(model: Any, tokenizer: Any, folder: Path, lora: Lora | None, figures: dict[str, Any], log: list[dict[str, float]]) -> Path:
+    """Write weights, tokenizer and the training's log; nothing in it depends on the time or the place."""
+    shutil.rmtree(folder, ignore_errors=True)
+    if lora is not None and lora.merge:
+        model = model.merge_and_unload()
+    model.save_pretrained(folder, safe_serialization=True)
+    tokenizer.padding_side = "left"
+    tokenizer.save_pretrained(folder)
+    (folder / "README.md").unlink(missing_ok=True)
+    _without_places(folder / "config.json")
+    (folder / "training.json").write_text(json.dumps(figures, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    lines = [json.dumps(entry, sort_keys=True) + "\n" for entry in log]
+    (folder / "training_log.jsonl").write_text("".join(lines), encoding="utf-8")
+    return folder
+
+
+def _without_places(config: Path) -> None:
+    """A configuration remembers the path that it was loaded from; the artifact must not."""
+    if config.is_file():
+        said = json.loads(config.read_text(encoding="utf-8"))
+        said.pop("_name_or_path", None)
+        config.write_text(json.dumps(said, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+
+
+def summary(log: list[dict[str, float]], steps: int, rows: int) -> dict[str, Any]:
+    """The figures of a training: first and last loss, steps, rows."""
+    losses = [entry["loss"] for entry in log if "loss" in entry]
+    return {"steps": steps, "rows": rows, "first_loss": losses[0] if losses else None, "last_loss": losses[-1] if losses else None}
