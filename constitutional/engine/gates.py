@@ -19,8 +19,11 @@ def figures(plan: Plan, store: Store, done: set[str]) -> dict[str, Any]:
 
 
 def value(figures: Mapping[str, Any], name: str) -> float | None:
-    """One figure by its dotted name, as `require:` writes it; None where it is missing or could not be measured."""
-    found: Any = figures
+    """One figure by its dotted name, as `require:` writes it; None where it is missing or could not be measured.
+
+    A stage that compares models keeps the figures of each under `models`, by label.
+    """
+    found: Any = figures.get("models", figures)
     for part in name.split("."):
         if not isinstance(found, Mapping) or part not in found:
             return None
