@@ -11,7 +11,7 @@ _EAGER = r"(?:(?:sure|of course|certainly|absolutely|okay|ok|yes|understood|got 
 _HERE = r"(?:here(?:['’]s| is| are)|this is|below is|(?:please )?find below)\s+"
 _NEW = r"(?:revised|rewritten|re-written|reworded|improved|updated|corrected|modified|edited|safer|alternative|new)"
 _TEXT = r"(?:response|reply|answer)"
-_VERSION = rf"(?:version|draft|revision|rewrite)(?:\s+of\s+(?:the|my|that|this|your)\s+(?:\w+\s+)?{_TEXT})?"
+_VERSION = rf"(?:version|draft|revision|rewrite)(?:\s+of\s+(?:the|my|that|this|your)\s+(?:\w+\s+)?{_TEXT})?(?!\s+of\b)"
 _NOUN = rf"(?:{_NEW},?\s+(?:\w+\s+){{0,2}}?(?:{_TEXT}|{_VERSION})|revision|rewrite|{_VERSION}(?=\s*:)|{_TEXT}(?=\s*:))"
 #: What may follow the noun before the announcement ends: with a colon, or with the line.
 _REST = r"[^\n:]{0,120}?(?::|\.?[ \t]*\n)\s*"
