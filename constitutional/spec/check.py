@@ -231,7 +231,7 @@ class _Examiner:
 
     def _connected(self, names: Names, drafts: Mapping[str, Draft], graph: Graph) -> dict[str, CheckedStage]:
         found = {}
-        for name in edges.in_order(names.flat, self.findings):
+        for name in edges.in_order(names, self.findings):
             draft = drafts.get(name)
             inputs = None if draft is None else edges.connect(draft, graph)
             if draft is not None and draft.params is not None and inputs is not None and name in graph.gives:

@@ -65,7 +65,7 @@ def check_ports(draft: Draft, findings: Findings) -> None:
     """Inputs that do not exist, are missing, or hold the wrong number of names."""
     takes, asks, ports = draft.cls.takes, draft.cls.asks, draft.spec.ports
     known = [*takes, *(port for port in asks if port not in takes)]
-    unknown = [port for port in ports if port not in known]
+    unknown = [port for port, value in ports.items() if port not in known and value.refs]
     for port in unknown:
         label = did_you_mean(port, [*known, *STAGE_KEYS], f"it takes: {', '.join(sorted([*known, *STAGE_KEYS]))}")
         message = f"{draft.title} has no input `{port}`"
@@ -75,7 +75,8 @@ def check_ports(draft: Draft, findings: Findings) -> None:
     if missing and not draft.spec.broken:
         names = " and ".join(f"`{port}`" for port in missing)
         message = f"{draft.title} needs {names}"
-        findings.report("missing-input", message, draft.spec.span, help=f"write `{missing[0]}: NAME`")
+        examples = ", ".join(f"{port}: NAME" for port in missing)
+        findings.report("missing-input", message, draft.spec.span, help=f"write `{examples}`")
     for port, value in ports.items():
         if port in known and value.refs:
             labelled = takes[port].labelled if port in takes else asks[port].labelled
@@ -102,9 +103,11 @@ def _check_arity(port: str, value: PortValue, labelled: bool, many: bool, findin
 # -- order -----------------------------------------------------------------------------------------------------------
 
 
-def in_order(flat: Mapping[str, StageSpec], findings: Findings) -> list[str]:
+def in_order(names: Names, findings: Findings) -> list[str]:
     """The stages so that each follows all it reads; each circle is reported once, and left out with what follows it."""
-    needs = {name: [ref for _, ref in stage.refs() if ref.name in flat] for name, stage in flat.items()}
+    flat = names.flat
+    sound = flat.keys() - names.condemned
+    needs = {name: [ref for _, ref in stage.refs() if ref.name in sound] for name, stage in flat.items()}
     readers: dict[str, list[str]] = {name: [] for name in flat}
     missing = {name: len(refs) for name, refs in needs.items()}
     for name, refs in needs.items():
@@ -182,6 +185,8 @@ def _edge(ref: Ref, label: str | None, graph: Graph) -> Edge | None:
     from constitutional.ports import MAIN, PolicyModel
 
     gives: Mapping[str, Flow]
+    if ref.name in graph.names.condemned:
+        return None
     if ref.name in graph.models:
         gives, what = {MAIN: PolicyModel}, "a model"
     elif ref.name in graph.data:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Final, TypeAlias
 
-from constitutional.spec.findings import did_you_mean
+from constitutional.spec.findings import did_you_mean, listed
 from constitutional.spec.text import Diagnostic, Span
 from constitutional.spec.yamltree import Entry, ListNode, MapNode, Node, Scalar
 
@@ -21,7 +21,7 @@ MAX_PARTS: Final = 32
 Place: TypeAlias = tuple[str | int, ...]
 
 
-def find(tree: Node, path: str, span: Span) -> Place | Diagnostic:
+def find(tree: Node, path: str, span: Span, root: str = "the spec") -> Place | Diagnostic:
     """Where a path leads: to something that is there, or to a key that may be added."""
     parts = path.split(".")
     if not all(parts) or len(parts) > MAX_PARTS:
@@ -32,8 +32,8 @@ def find(tree: Node, path: str, span: Span) -> Place | Diagnostic:
         taken = _step(node, parts, any(key in OPEN for key in place))
         if taken is None:
             known = [e.name for e in node.entries] if isinstance(node, MapNode) else []
-            where = f"`{'.'.join(map(str, place))}`" if place else "the spec"
-            label = did_you_mean(parts[0], known)
+            where = f"`{'.'.join(map(str, place))}`" if place else root
+            label = did_you_mean(parts[0], [*known, *sorted(OPEN)], listed(known))
             return Diagnostic("set", f"`{path}` leads nowhere: {where} has no `{parts[0]}`", span, label)
         key, used = taken
         place.append(key)

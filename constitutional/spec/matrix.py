@@ -19,14 +19,16 @@ _UNFIT: Final = re.compile(r"[^A-Za-z0-9_.+/-]+")
 _LONGEST: Final = 40
 
 
-def read_matrix(node: Node, within: MapNode, findings: Findings) -> Mapping[str, tuple[Node, ...]]:
+def read_matrix(
+    node: Node, within: MapNode, findings: Findings, root: str = "the spec"
+) -> Mapping[str, tuple[Node, ...]]:
     """Path -> values to try; paths must lead somewhere in `within`, at least to a place where a key may be added."""
     inner = shape.mapping(node, "`matrix`", findings)
     found: dict[str, tuple[Node, ...]] = {}
     total = 1
     for entry in inner.entries if inner else ():
         values = shape.sequence(entry.value, f"`{entry.name}`", findings)
-        place = find(within, entry.name, entry.key.span)
+        place = find(within, entry.name, entry.key.span, root)
         if isinstance(place, Diagnostic):
             findings.report("matrix", place.message, entry.key.span, place.label, help=place.help)
         elif values is not None and not values.items:

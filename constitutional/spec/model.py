@@ -114,6 +114,8 @@ class RepeatSpec:
     #: The stage whose output goes on; None for the group's only sink.
     result: Ref | None = None
     about: str = ""
+    #: As of a stage.
+    broken: bool = False
 
 
 AnyStage: TypeAlias = StageSpec | RepeatSpec

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from constitutional.spec.findings import Findings, did_you_mean, listed
 from constitutional.spec.model import PREVIOUS, Ref, RepeatSpec, Spec, StageSpec
 from constitutional.spec.text import Label, Span
+from constitutional.spec.unroll import end_of
 from constitutional.spec.yamltree import MapNode
 
 
@@ -38,6 +39,8 @@ def check_names(spec: Spec, flat: Mapping[str, StageSpec], findings: Findings) -
     for group in spec.stages.values():
         if isinstance(group, RepeatSpec):
             _check_group(group, names, findings)
+            if end_of(group, Findings()) is None:
+                names.condemned.add(group.name)
     for stage in flat.values():
         for _, ref in stage.refs():
             check_ref(ref, stage, names, findings)
@@ -80,8 +83,7 @@ def _check_group(group: RepeatSpec, names: Names, findings: Findings) -> None:
         label = did_you_mean(group.result.name, group.stages)
         findings.report("unknown-name", f"The group has no stage `{group.result}`", group.result.span, label)
         names.condemned.add(group.name)
-    broken = any(stage.broken for stage in group.stages.values())
-    if not broken and not any(ref.name == PREVIOUS for stage in group.stages.values() for _, ref in stage.refs()):
+    if not group.broken and not any(ref.name == PREVIOUS for stage in group.stages.values() for _, ref in stage.refs()):
         message = f"No stage of `{group.name}` reads `{PREVIOUS}`"
         help = f"name `{PREVIOUS}` in a stage: it is `{group.source}` in round 1, then what the last round gave"
         findings.report("missing-input", message, group.span, help=help)

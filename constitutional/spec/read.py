@@ -133,7 +133,9 @@ def _matrix(top: MapNode, findings: Findings) -> Mapping[str, tuple[Node, ...]]:
 
 
 def _stages(top: MapNode, findings: Findings) -> Mapping[str, AnyStage]:
-    node = _mapping(top, "stages", findings)
+    written = top.get("stages")
+    help = "give each stage a name: `draft: {generator: sample, ...}`"
+    node = None if written is None else shape.mapping(written, "`stages`", findings, help)
     if node is None:
         return {}
     if not node.entries:
@@ -184,10 +186,10 @@ def _configured(
             continue
         shape.check_env(inner, findings)
         if inner.entry(kind_key) is None:
-            names = [e.name for e in inner.entries]
-            label = next((f"did you mean `{kind_key}`?" for n in names if did_you_mean(n, [kind_key], "-") != "-"), "")
+            meant = next((e.key for e in inner.entries if did_you_mean(e.name, [kind_key], "-") != "-"), None)
+            label = "" if meant is None else f"did you mean `{kind_key}`?"
             message = f"`{entry.name}` does not say its `{kind_key}`"
-            findings.report("missing-key", message, entry.key.span, label, help=f"write {example}")
+            findings.report("missing-key", message, (meant or entry.key).span, label, help=f"write {example}")
         found.append((entry, inner))
     return found
 

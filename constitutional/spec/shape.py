@@ -30,11 +30,11 @@ def sort_of(node: Node) -> str:
     return {bool: "true or false", str: "a text"}.get(type(node.value), "a number")
 
 
-def mapping(node: Node, what: str, findings: Findings) -> MapNode | None:
+def mapping(node: Node, what: str, findings: Findings, help: str | None = None) -> MapNode | None:
     """The node, if it is a mapping."""
     if isinstance(node, MapNode):
         return node
-    _wrong(node, what, "a mapping", findings, "write `key: value` lines under it, or remove it")
+    _wrong(node, what, "a mapping", findings, help or "write `key: value` lines under it, or remove it")
     return None
 
 

@@ -64,7 +64,7 @@ def read_stage(entry: Entry, node: MapNode, findings: Findings) -> StageSpec | N
     if text is None:
         return None
     matrix = node.get("matrix")
-    tried = read_matrix(matrix, node, findings) if matrix is not None else {}
+    tried = read_matrix(matrix, node, findings, "this stage") if matrix is not None else {}
     written = node.get("with")
     params = None if written is None else shape.mapping(written, "`with`", findings)
     if params is not None:
@@ -211,7 +211,7 @@ def _bounds(entry: Entry, findings: Findings) -> Bounds | None:
 
 
 def _read_repeat(entry: Entry, node: MapNode, findings: Findings) -> RepeatSpec | None:
-    where = f"Group `{entry.name}`"
+    where, before = f"Group `{entry.name}`", len(findings)
     shape.only_keys(node, REPEAT_KEYS, where, findings, "what a stage takes is written in the stages of the group")
     needed = {"from": "`from: STAGE`, what round 1 reads as `previous`", "stages": "`stages:`"}
     if not shape.need_keys(node, needed, where, entry.key.span, findings):
@@ -225,7 +225,9 @@ def _read_repeat(entry: Entry, node: MapNode, findings: Findings) -> RepeatSpec 
     stages = _inner_stages(entry, node, findings)
     if count is None or first is None or not stages:
         return None
-    return RepeatSpec(entry.name, entry.key.span, count, times.span, first, stages, last, _about(node, findings))
+    about = _about(node, findings)
+    broken = len(findings) > before
+    return RepeatSpec(entry.name, entry.key.span, count, times.span, first, stages, last, about, broken)
 
 
 def _inner_stages(group: Entry, node: MapNode, findings: Findings) -> Mapping[str, StageSpec]:
@@ -247,10 +249,11 @@ def _inner_stage(entry: Entry, findings: Findings) -> StageSpec | None:
     node = shape.mapping(entry.value, f"Stage `{entry.name}`", findings)
     if node is None:
         return None
-    for forbidden, code in (("repeat", "unknown-key"), ("matrix", "matrix")):
-        found = node.entry(forbidden)
-        if found is not None:
-            message = f"A stage inside `repeat` cannot have `{forbidden}`"
-            findings.report(code, message, found.key.span, help="put it on a stage of the top level")
-            return None
-    return read_stage(entry, node, findings)
+    forbidden = {"repeat": "unknown-key", "matrix": "matrix"}
+    for found in node.entries:
+        if found.name in forbidden:
+            message = f"A stage inside `repeat` cannot have `{found.name}`"
+            findings.report(forbidden[found.name], message, found.key.span, help="put it on a stage of the top level")
+    if node.entry("repeat"):
+        return None
+    return read_stage(entry, MapNode(node.span, tuple(e for e in node.entries if e.name != "matrix")), findings)

@@ -72,9 +72,9 @@ def end_of(group: RepeatSpec, findings: Findings) -> Ref | None:
         return group.result
     used = {ref.name for stage in group.stages.values() for _, ref in stage.refs()}
     sinks = [stage for name, stage in group.stages.items() if name not in used]
-    if len(sinks) == 1:
+    if len(sinks) == 1 and (not group.broken or len(group.stages) > 1):
         return Ref(sinks[0].name, None, sinks[0].span)
-    if sinks and not any(stage.broken for stage in group.stages.values()):
+    if sinks and not group.broken:
         labels = tuple(Label(sink.span, "one end") for sink in sinks)
         names = " and ".join(f"`{sink.name}`" for sink in sinks)
         help = f"write `result: {sinks[-1].name}` beside `repeat`"

@@ -53,6 +53,7 @@ def expected(error: Mapping[str, Any]) -> str:
     if kind in ("value_error", "assertion_error"):
         said = str(context.get("error") or error["msg"])
         return said if said else "is not allowed"
+    context = {name: f"{value:g}" if isinstance(value, float) else value for name, value in context.items()}
     if kind in _WORDS:
         return _WORDS[kind].format_map(_Known(context))
     return f"is not right: {error['msg']}"

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from constitutional.errors import SpecError
 from constitutional.spec.codes import CODES
 from tests.spec.fixtures import FOLDER, Fixture, fixtures, rendered
 
@@ -20,6 +21,10 @@ def test_a_broken_spec_says_what_is_wrong_and_where(fixture: Fixture) -> None:
               f"{d.code} {d.span}" for d in found]  # fmt: skip
     assert places == list(fixture.expect), text
     assert text == fixture.out.read_text(encoding="utf-8")
+
+
+def test_the_error_of_a_spec_is_the_users() -> None:
+    assert SpecError.exit_code == 2
 
 
 def test_there_are_many_and_each_is_expected_by_a_person() -> None:
