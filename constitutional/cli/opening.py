@@ -50,14 +50,30 @@ def open_spec(spec: Path, sets: Sequence[str], plugins: Sequence[str] = ()) -> l
         SpecError: with every mistake.
     """
     from constitutional.plan.make import plan
-    from constitutional.spec.check import checked, load_cells
 
-    opened = []
-    for cell in load_cells(spec, sets):
+    return [Opened(found, registry, plan(found, registry)) for found, registry in checked_cells(spec, sets, plugins)]
+
+
+def checked_cells(spec: Path, sets: Sequence[str], plugins: Sequence[str] = ()) -> list[tuple[Checked, Registry]]:
+    """Each cell of a spec's matrix, checked, with the registry that knows what it names.
+
+    Raises:
+        SpecError: with every mistake, of structure and of meaning.
+    """
+    from constitutional.engine.budget import Limits
+    from constitutional.errors import SpecError
+    from constitutional.spec.check import checked, load_cells, load_checked
+
+    try:
+        cells = load_cells(spec, sets)
+    except SpecError:
+        load_checked(spec, new_registry(plugins), sets, limits=Limits)
+        raise
+    found = []
+    for cell in cells.values():
         registry = new_registry(plugins)
-        found = checked(cell, registry)
-        opened.append(Opened(found, registry, plan(found, registry)))
-    return opened
+        found.append((checked(cell, registry, limits=Limits), registry))
+    return found
 
 
 def new_registry(plugins: Sequence[str] = ()) -> Registry:

@@ -17,7 +17,7 @@ from constitutional.plugins import Registry
 from constitutional.ports import MAIN
 from constitutional.prompts import Template, load
 from constitutional.records import Record
-from constitutional.spec.check import Checked, CheckedData, CheckedModel, CheckedStage, Edge
+from constitutional.spec.checked import Checked, CheckedData, CheckedModel, CheckedStage, Edge
 from constitutional.spec.show import show
 from constitutional.stage import RowStage, Stage, SurveyStage
 from constitutional.store.artifacts import file_digest

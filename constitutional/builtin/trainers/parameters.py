@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from constitutional.api import Cosmetic, Json, Params, StageParams
+from constitutional.api import Cosmetic, Params, StageParams
 
 
 class Lora(Params):
@@ -77,7 +77,7 @@ class TrainerParams(StageParams):
     report_to: Annotated[tuple[str, ...], Cosmetic()] = ()
     """Trackers that transformers knows: `[tensorboard]`."""
 
-    trainer_args: dict[str, Json] = Field(default_factory=dict)
+    trainer_args: dict[str, Any] = Field(default_factory=dict)
     """Further arguments of the trainer's own configuration class, by their names there."""
 
 
