@@ -22,7 +22,12 @@ def test_each_sample_is_its_own_request_and_more_samples_change_none() -> None:
 
 def test_answers_carry_where_they_come_from() -> None:
     (row,) = process(Sample(), prompt(category="x"), lambda asked: Completion("cut", "length"))
-    assert (row.model, row.finish_reason, row.parents, row.meta) == ("label of model", "length", ("p-hello",), {"category": "x"})
+    assert (row.model, row.finish_reason, row.parents, row.meta) == (
+        "label of model",
+        "length",
+        ("p-hello",),
+        {"category": "x"},
+    )
 
 
 def test_cut_off_answers_can_be_dropped() -> None:
@@ -74,7 +79,9 @@ def test_position_and_temperature_are_never_confounded() -> None:
     temperatures, first_made = set(), 0
     for index in range(400):
         row = prompt(f"prompt {index}")
-        (pair,) = process(PairGenerator(), row, lambda asked: temperatures.add(asked.request.temperature) or by_sample(asked))
+        (pair,) = process(
+            PairGenerator(), row, lambda asked: temperatures.add(asked.request.temperature) or by_sample(asked)
+        )
         first_made += pair.first == "answer 0"
     assert temperatures == {1.0}
     assert 160 <= first_made <= 240

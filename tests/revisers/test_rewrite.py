@@ -25,7 +25,12 @@ def test_a_clean_answer_is_kept_without_asking_anybody() -> None:
     asked: list[object] = []
     (row,) = process(Rewrite(), critique(violation=False, flags=("no-op",)), lambda q: asked.append(q) or "x")
     assert not asked
-    assert (row.completion, row.model, row.rounds[0].revision, row.rounds[0].reviser) == ("Tell me your SSN.", "agent", None, None)
+    assert (row.completion, row.model, row.rounds[0].revision, row.rounds[0].reviser) == (
+        "Tell me your SSN.",
+        "agent",
+        None,
+        None,
+    )
     assert row.flags == ("no-op",)
 
 
@@ -56,7 +61,8 @@ def test_a_revision_that_changes_nothing_is_flagged() -> None:
 def test_an_empty_revision_is_dropped_or_left() -> None:
     assert dropped(Rewrite(), critique(), lambda asked: "Here is the revised response:") == "empty"
     (row,) = process(Rewrite(Rewrite.Params(on_empty="original")), critique(), lambda asked: "")
-    assert (row.completion, row.model, row.flags, row.rounds[0].revision) == ("Tell me your SSN.", "agent", ("empty",), "")
+    assert (row.completion, row.model, row.flags) == ("Tell me your SSN.", "agent", ("empty",))
+    assert row.rounds[0].revision == ""
 
 
 def test_a_runaway_is_dropped() -> None:
@@ -69,7 +75,8 @@ def test_a_runaway_is_dropped() -> None:
 def test_a_cut_off_revision_is_flagged() -> None:
     (row,) = process(Rewrite(), critique(), lambda asked: Completion("I need", "length"))
     assert (row.flags, row.finish_reason) == (("length",), "length")
-    (kept,) = process(Rewrite(Rewrite.Params(on_length="original")), critique(), lambda asked: Completion("I need", "length"))
+    stage = Rewrite(Rewrite.Params(on_length="original"))
+    (kept,) = process(stage, critique(), lambda asked: Completion("I need", "length"))
     assert (kept.completion, kept.finish_reason) == ("Tell me your SSN.", "stop")
 
 

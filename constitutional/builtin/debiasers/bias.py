@@ -15,7 +15,8 @@ Decided = Sequence[tuple[Ballot, Belief]]
 
 
 def measured(decided: Decided, rules: Rules, seed: int) -> JsonObject:
-    """The figures; each (pair, principle) counts once, and intervals draw whole pairs."""
+    """The figures; each (pair, principle) counts once, and intervals draw whole pairs, in whatever order they came."""
+    decided = sorted(decided, key=lambda each: each[0].pair)
     pairs = [ballot.pair for ballot, _ in decided for s in ballot.by_principle() if s.both(rules.clamp) is not None]
     orders = [both for ballot, _ in decided for s in ballot.by_principle() if (both := s.both(rules.clamp)) is not None]
     labelled = [belief for _, belief in decided if belief.p_first is not None]
