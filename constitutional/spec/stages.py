@@ -139,7 +139,20 @@ def _with_cells(stage: StageSpec, entry: Entry, node: MapNode, left: int, findin
 
 def _ports(node: MapNode, findings: Findings) -> Mapping[str, PortValue]:
     inputs = [e for e in node.entries if e.name not in KINDS and e.name not in STAGE_KEYS]
-    return {entry.name: read_port(entry, findings) for entry in inputs}
+    return {entry.name: _read_input(entry, findings) for entry in inputs}
+
+
+def _read_input(entry: Entry, findings: Findings) -> PortValue:
+    """A port, or a key that was meant to be `with` and its like: what stands there are no names."""
+    attempt = Findings()
+    value = read_port(entry, attempt)
+    label = did_you_mean(entry.name, STAGE_KEYS, "-")
+    if attempt.diagnostics and label != "-":
+        findings.report("unknown-key", f"A stage has no key `{entry.name}`", entry.key.span, label)
+        return value
+    for found in attempt.diagnostics:
+        findings.add(found)
+    return value
 
 
 def read_port(entry: Entry, findings: Findings) -> PortValue:

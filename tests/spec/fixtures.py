@@ -28,6 +28,7 @@ from constitutional.spec.text import Diagnostic
 from tests.spec.toy import registry
 
 FOLDER = Path(__file__).parent / "errors"
+PAGES = Path(__file__).parents[2] / "docs" / "errors"
 _DIRECTIVE = re.compile(rb"^# (expect|read|set|append): (.*)$", re.MULTILINE)
 _APPEND = re.compile(r"(\d+) `(.*)`")
 
@@ -103,10 +104,20 @@ def rendered(fixture: Fixture) -> tuple[list[Diagnostic], str]:
         return found, render(found)
 
 
+def page(code: str) -> Path:
+    """Where the documentation of a code is."""
+    return PAGES / f"{code}.md"
+
+
 def main() -> None:
-    """Write every `.out` file anew."""
+    """Write every `.out` file anew, and the examples in the documentation with them."""
     for fixture in fixtures():
-        fixture.out.write_text(rendered(fixture)[1], encoding="utf-8")
+        text = rendered(fixture)[1]
+        fixture.out.write_text(text, encoding="utf-8")
+        if fixture.path.stem == fixture.code and page(fixture.code).exists():
+            before, _, rest = page(fixture.code).read_text(encoding="utf-8").partition("```text\n")
+            _, _, after = rest.partition("```")
+            page(fixture.code).write_text(f"{before}```text\n{text}```{after}", encoding="utf-8")
 
 
 if __name__ == "__main__":

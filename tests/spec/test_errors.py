@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
 from constitutional.errors import SpecError
 from constitutional.spec.codes import CODES
-from tests.spec.fixtures import FOLDER, Fixture, fixtures, rendered
+from tests.spec.fixtures import FOLDER, PAGES, Fixture, fixtures, page, rendered
 
 ALL = fixtures()
-PAGES = Path(__file__).parents[2] / "docs" / "errors"
 
 
 @pytest.mark.parametrize("fixture", ALL, ids=lambda f: f.path.stem)
@@ -44,3 +41,12 @@ def test_each_code_has_a_fixture_of_its_name() -> None:
 
 def test_no_output_is_without_its_fixture() -> None:
     assert {path.stem for path in FOLDER.glob("*.out")} == {fixture.path.stem for fixture in ALL}
+
+
+@pytest.mark.parametrize("code", CODES)
+def test_a_page_shows_the_error_as_it_is(code: str) -> None:
+    text = page(code).read_text(encoding="utf-8")
+    assert f"```text\n{(FOLDER / f'{code}.out').read_text(encoding='utf-8')}```" in text
+    assert CODES[code] in text
+    assert "How to mend it" in text
+    assert f"[{code}]({code}.md): {CODES[code]}" in (PAGES / "index.md").read_text(encoding="utf-8")
