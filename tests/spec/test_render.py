@@ -50,7 +50,8 @@ def test_colour_only_if_asked() -> None:
 
 def test_nothing_that_drives_a_terminal_comes_through() -> None:
     evil = Source("a\x1b]0;x.yaml", "k\x1b[2J: \u202ev\x9b", Path())
-    shown = render([Diagnostic("syntax", "m\x1b", evil.span(1, 2, 3), "l\x07", (Label(evil.span(1, 1), "s\x1b"),), "h\x9b")])
+    also = (Label(evil.span(1, 1), "s\x1b"),)
+    shown = render([Diagnostic("syntax", "m\x1b", evil.span(1, 2, 3), "l\x07", also, "h\x9b")])
     assert not set(shown) & set("\x1b\x9b\u202e\x07")
 
 
