@@ -9,8 +9,17 @@ from tests.stages_support import dropped, principle, process
 
 
 def critique(**values: object) -> Critique:
-    given = {"row_id": "c", "prompt": (user("hi"),), "completion": "Tell me your SSN.", "principle": "kind", "critique": "It asks.",
-             "violation": True, "model": "agent", "critic": "judge", **values}  # fmt: skip
+    given = {
+        "row_id": "c",
+        "prompt": (user("hi"),),
+        "completion": "Tell me your SSN.",
+        "principle": "kind",
+        "critique": "It asks.",
+        "violation": True,
+        "model": "agent",
+        "critic": "judge",
+        **values,
+    }
     return Critique(**given)  # type: ignore[arg-type]
 
 
