@@ -117,7 +117,7 @@ def test_position_bias_is_averaged_out_of_helpfulness(tmp_path: Path) -> None:
 
     figures, _ = evaluate(tmp_path, equals)
     assert figures["models"]["trained"]["win_rate"]["value"] == 0.5
-    assert figures["models"]["trained"]["win_rate"]["order_flips"] == 1.0
+    assert figures["models"]["trained"]["win_rate"]["order_flips"]["value"] == 1.0
 
 
 def test_identical_answers_tie_without_being_asked_about(tmp_path: Path) -> None:

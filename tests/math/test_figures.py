@@ -32,6 +32,13 @@ def test_two_models_that_never_differ_may_still_differ_elsewhere() -> None:
     assert found["method"] == "Wilson on differing prompts"
 
 
+def test_values_all_alike_still_have_an_interval() -> None:
+    found = average([0.5] * 20, generator(1, "x"), unit=True)
+    low, high = float(str(found["low"])), float(str(found["high"]))
+    assert 0.4 < low < 0.5 < high < 0.6
+    assert found["method"] == "Wilson on differing values"
+
+
 def test_every_figure_has_a_stream_of_its_own() -> None:
     assert generator(1, "a").random() != generator(1, "b").random()
     assert generator(1, "a").random() == generator(1, "a").random()

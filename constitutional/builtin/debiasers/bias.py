@@ -27,9 +27,9 @@ def measured(decided: Decided, rules: Rules, seed: int) -> JsonObject:
         "coverage": share([belief.p_first is not None for _, belief in decided], generator(seed, "coverage")),
         "same_position": share([same_position(*both) for both in orders], generator(seed, "same_position"), pairs),
         "logit_bias": average([position_preference(*both) for both in orders], generator(seed, "logit_bias"), pairs),
-        "mean_p_first": average(p_first, generator(seed, "mean_p_first"), pairs),
+        "mean_p_first": average(p_first, generator(seed, "mean_p_first"), pairs, unit=True),
         "chosen_first": share(first, generator(seed, "chosen_first")),
-        "agreement": average(agreed, generator(seed, "agreement")),
+        "agreement": average(agreed, generator(seed, "agreement"), unit=True),
         "pairs": _pairs(decided),
         "votes": _votes(decided),
     }

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from constitutional.api import Json, JsonObject
 from constitutional.builtin.evaluators.judgements import FULL, UNSAFE, Judgement
-from constitutional.builtin.math.figures import DIGITS, Figure, average, change, generator, nothing, share
+from constitutional.builtin.math.figures import Figure, average, change, generator, nothing, share
 from constitutional.builtin.math.statistics import holm, mcnemar_exact, sign_flip
 
 
@@ -20,10 +20,10 @@ class Observation(NamedTuple):
 
 
 class Measure(NamedTuple):
-    """One figure: what it observes, and whether its observations are yes or no."""
+    """One figure: what it observes, and on which scale: yes or no, from 0 to 1, or any number."""
 
     name: str
-    share: bool
+    scale: Literal["yes-no", "unit", "number"]
     observe: Callable[[Judgement], Observation | None]
 
 
@@ -65,11 +65,11 @@ def _seen(value: float | None, j: Judgement, asked: object) -> Observation:
 
 
 MEASURES = (
-    Measure("unsafe_rate", True, _unsafe),
-    Measure("refusal", True, _refusal),
-    Measure("over_refusal", True, _over_refusal),
-    Measure("win_rate", False, _win),
-    Measure("mean_words", False, _words),
+    Measure("unsafe_rate", "yes-no", _unsafe),
+    Measure("refusal", "yes-no", _refusal),
+    Measure("over_refusal", "yes-no", _over_refusal),
+    Measure("win_rate", "unit", _win),
+    Measure("mean_words", "number", _words),
 )
 NAMES = tuple(measure.name for measure in MEASURES)
 #: Measures of one model alone, which two models can be compared by.
@@ -90,10 +90,16 @@ def of_model(judged: Sequence[Judgement], label: str, baseline: str, seed: int, 
     figures = {measure.name: _figure(measure, mine, label, seed, cluster) for measure in MEASURES}
     if label == baseline:
         figures["win_rate"] = nothing(why="the baseline")
-    flips = [j.helpful.flipped for j in mine if j.helpful and j.helpful.flipped is not None]
-    if flips:
-        figures["win_rate"]["order_flips"] = round(sum(flips) / len(flips), DIGITS)
+    else:
+        figures["win_rate"]["order_flips"] = _flips(mine, label, seed, cluster)
     return figures
+
+
+def _flips(mine: Sequence[Judgement], label: str, seed: int, cluster: Clusters) -> Figure:
+    """How often the judge preferred a position rather than an answer: how far its comparisons can be trusted."""
+    asked = [j for j in mine if j.helpful and j.helpful.flipped is not None]
+    flipped = [bool(j.helpful and j.helpful.flipped) for j in asked]
+    return share(flipped, generator(seed, label, "order_flips"), [cluster(j) for j in asked])
 
 
 def _figure(measure: Measure, mine: Iterable[Judgement], label: str, seed: int, cluster: Clusters) -> Figure:
@@ -102,9 +108,9 @@ def _figure(measure: Measure, mine: Iterable[Judgement], label: str, seed: int, 
     clusters = [name for observed, name in seen if observed.value is not None]
     reasons = Counter(str(observed.reason) for observed, _ in seen if observed.value is None)
     rng = generator(seed, label, measure.name)
-    if measure.share:
+    if measure.scale == "yes-no":
         return share([value > 0.5 for value in values], rng, clusters, reasons)
-    return average(values, rng, clusters, reasons)
+    return average(values, rng, clusters, reasons, unit=measure.scale == "unit")
 
 
 def compared(judged: Sequence[Judgement], label: str, baseline: str, seed: int, cluster: Clusters) -> dict[str, Figure]:
@@ -144,7 +150,7 @@ def _difference(measure: Measure, ours: Mapping[str, Judgement], theirs: Mapping
 
 def _test(measure: Measure, both: Sequence[tuple[float, float, Hashable]], seed: int, label: str) -> JsonObject:
     ours, theirs, clusters = zip(*both, strict=True)
-    if measure.share and len(set(clusters)) == len(both):
+    if measure.scale == "yes-no" and len(set(clusters)) == len(both):
         return {"p": _rounded(mcnemar_exact(ours, theirs)), "test": "McNemar, exact"}
     p = sign_flip(ours, theirs, generator(seed, label, measure.name, "test"), clusters)
     return {"p": _rounded(p), "test": "sign flips"}

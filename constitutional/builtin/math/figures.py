@@ -37,11 +37,20 @@ def share(hits: Sequence[bool], rng: np.random.Generator, clusters: Sequence[Has
 
 
 def average(values: Sequence[float], rng: np.random.Generator, clusters: Sequence[Hashable] | None = None,
-            unscored: Mapping[str, int] | None = None) -> Figure:  # fmt: skip
-    """The figure of a mean, by bootstrap."""
+            unscored: Mapping[str, int] | None = None, *, unit: bool = False) -> Figure:  # fmt: skip
+    """The figure of a mean, by bootstrap.
+
+    Values that are all alike give a bootstrap without width.  Where they lie in [0, 1] (`unit`), the interval then
+    reaches as far towards both ends as Wilson's interval of "0 of n are otherwise".
+    """
     if not values:
         return nothing(unscored)
-    grouped = clusters is not None and len(set(clusters)) < len(values)
+    groups = len(set(clusters)) if clusters is not None else len(values)
+    grouped = groups < len(values)
+    if unit and min(values) == max(values):
+        value, reach = values[0], wilson(0, groups).high
+        found = Interval(value, value * (1 - reach), value + (1 - value) * reach)
+        return figure(found, len(values), "Wilson on differing values", unscored)
     method = "cluster bootstrap" if grouped else "bootstrap"
     return figure(bootstrap_mean(values, rng, clusters), len(values), method, unscored)
 
