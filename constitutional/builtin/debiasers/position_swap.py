@@ -33,7 +33,7 @@ class PositionSwap(WholeStage):
     """Believe what a judge says in both orders, averaged in log-odds; abstain where that says too little.
 
     A judge that prefers a position moves the log-odds of both orders the same way; their average over swapped orders
-    takes that away exactly (Lee et al. 2023, arXiv 2309.00267, section 3.1, there on probabilities).  Principles are
+    takes that away exactly (Lee et al. 2023, arXiv 2309.00267, there on probabilities).  Principles are
     then combined by weight.  What survives is a soft label: `p_chosen` is at least one half and goes to the trainer.
 
     `abstained` gives the votes of the pairs that got no label.  The figures: `coverage` (share of pairs labelled),

@@ -24,7 +24,7 @@ def content_preference(ab: float, ba: float) -> float:
 def same_position(ab: float, ba: float) -> bool:
     """Whether the same *position* wins in both orders, so that the preferred answer flips.
 
-    Lee et al. 2023 (arXiv 2309.00267), section 4.3: the share of such pairs is the judge's position bias.
+    Lee et al. 2023 (arXiv 2309.00267): the share of such pairs is the judge's position bias.
     """
     return ab * ba > 0
 

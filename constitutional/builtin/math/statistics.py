@@ -52,7 +52,7 @@ def bootstrap_mean(values: Sequence[float], rng: np.random.Generator, clusters: 
                    resamples: int = RESAMPLES, confidence: float = CONFIDENCE) -> Interval:  # fmt: skip
     """Percentile bootstrap of a mean; whole clusters are drawn where values of one cluster are not independent.
 
-    Efron 1979; clusters as in Miller 2024 (arXiv 2411.00640), section 2.2.
+    Efron 1979; clusters as in Miller 2024 (arXiv 2411.00640).
 
     Raises:
         ValueError: if there are no values, or not one cluster for each.
