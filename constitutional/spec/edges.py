@@ -312,9 +312,7 @@ def _check_outputs(draft: Draft, edges: Mapping[str, tuple[Edge, ...]], graph: G
         if not rows:
             return
         _check_uniform(rows, graph)
-    graph.gives[draft.spec.name] = {
-        name: rows[0].flow if flow is Record else flow for name, flow in gives.items()
-    }
+    graph.gives[draft.spec.name] = {name: rows[0].flow if flow is Record else flow for name, flow in gives.items()}
 
 
 def _rows(draft: Draft, edges: Mapping[str, tuple[Edge, ...]]) -> Sequence[Edge]:

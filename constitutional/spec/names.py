@@ -74,9 +74,10 @@ def _check_group(group: RepeatSpec, names: Names, findings: Findings) -> None:
     """`from` and `result` are no ports, so they are looked up here."""
     outer = Ref(group.source.name, group.source.output, group.source.span)
     head = outer.name.partition(".")[0].partition("[")[0]
-    if head == group.name or head not in (known := [*names.spec.data, *names.spec.stages]):
+    known = [name for name in (*names.spec.data, *names.spec.stages) if name != group.name]
+    if head not in known:
         if head not in names.condemned:
-            label = did_you_mean(head, [n for n in known if n != group.name])
+            label = did_you_mean(head, known)
             findings.report("unknown-name", f"Nothing is called `{outer}`", outer.span, label)
         names.condemned.add(outer.name)
     if group.result is not None and group.result.name not in group.stages:

@@ -200,9 +200,7 @@ def _copy(
     return replace(stage, name=_copy_name(name, cell), ports=ports, require=require, matrix={}, cells={})
 
 
-def _collected(
-    value: PortValue, origins: Mapping[str, tuple[str, ...]], flat: Mapping[str, StageSpec]
-) -> PortValue:
+def _collected(value: PortValue, origins: Mapping[str, tuple[str, ...]], flat: Mapping[str, StageSpec]) -> PortValue:
     """A port with labels, each label once for every copy of what it names."""
     refs, labels = [], []
     for label, ref in zip(value.labels, value.refs, strict=True):
@@ -212,9 +210,7 @@ def _collected(
     return replace(value, refs=tuple(refs), labels=tuple(labels))
 
 
-def _required(
-    require: Mapping[str, Bounds], value: PortValue, copies: Mapping[str, list[str]]
-) -> dict[str, Bounds]:
+def _required(require: Mapping[str, Bounds], value: PortValue, copies: Mapping[str, list[str]]) -> dict[str, Bounds]:
     """`label.figure` for every copy that the label stands for."""
     spread = {label: copies.get(ref.name, [ref.name]) for label, ref in zip(value.labels, value.refs, strict=True)}
     found = {}

@@ -14,8 +14,12 @@ ALL = fixtures()
 @pytest.mark.parametrize("fixture", ALL, ids=lambda f: f.path.stem)
 def test_a_broken_spec_says_what_is_wrong_and_where(fixture: Fixture) -> None:
     found, text = rendered(fixture)
-    places = [f"{d.code} {d.span.line}:{d.span.column}" if d.span.source.name.endswith((".yaml", ".yml")) else
-              f"{d.code} {d.span}" for d in found]  # fmt: skip
+    places = [
+        f"{d.code} {d.span.line}:{d.span.column}"
+        if d.span.source.name.endswith((".yaml", ".yml"))
+        else f"{d.code} {d.span}"
+        for d in found
+    ]
     assert places == list(fixture.expect), text
     assert text == fixture.out.read_text(encoding="utf-8")
 

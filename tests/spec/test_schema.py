@@ -41,11 +41,29 @@ def test_accepts_a_whole_pipeline(validator: Any) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["unknown-key", "unknown-parameter", "parameter", "parameter-literal", "parameter-range", "missing-input",
-     "missing-parameter", "unknown-implementation", "unknown-implementation-backend", "unknown-input-typo", "no-kind",
-     "wrong-arity", "bad-reference", "wrong-shape", "unknown-key-group", "missing-key-from", "bad-name",
-     "unknown-parameter-secret", "parameter-executor", "wrong-shape-threshold"],
-)  # fmt: skip
+    [
+        "unknown-key",
+        "unknown-parameter",
+        "parameter",
+        "parameter-literal",
+        "parameter-range",
+        "missing-input",
+        "missing-parameter",
+        "unknown-implementation",
+        "unknown-implementation-backend",
+        "unknown-input-typo",
+        "no-kind",
+        "wrong-arity",
+        "bad-reference",
+        "wrong-shape",
+        "unknown-key-group",
+        "missing-key-from",
+        "bad-name",
+        "unknown-parameter-secret",
+        "parameter-executor",
+        "wrong-shape-threshold",
+    ],
+)
 def test_finds_what_needs_no_names(validator: Any, name: str) -> None:
     assert list(validator.iter_errors(values(f"{name}.yaml")))
 

@@ -43,12 +43,39 @@ def value(text: str) -> Any:
 
 @pytest.mark.parametrize(
     ("text", "expected"),
-    [("1e-5", 1e-5), ("1e5", 1e5), ("1.", 1.0), (".5", 0.5), ("-.5e+3", -500.0), ("017", 17), ("0o17", 15),
-     ("0x1F", 31), ("+7", 7), ("no", "no"), ("on", "on"), ("yes", "yes"), ("Off", "Off"), ("12:30", "12:30"), ("1_000", "1_000"),
-     ("2001-01-01", "2001-01-01"), ("true", True), ("False", False), ("~", None), ("null", None), ("", None),
-     ("NULL", None), ("'null'", "null"), ('"1"', "1"), ("=", "="), ("0b11", "0b11"), ("1e", "1e"), (".", "."),
-     ("-", None), ("9223372036854775807", 2**63 - 1)],
-)  # fmt: skip
+    [
+        ("1e-5", 1e-5),
+        ("1e5", 1e5),
+        ("1.", 1.0),
+        (".5", 0.5),
+        ("-.5e+3", -500.0),
+        ("017", 17),
+        ("0o17", 15),
+        ("0x1F", 31),
+        ("+7", 7),
+        ("no", "no"),
+        ("on", "on"),
+        ("yes", "yes"),
+        ("Off", "Off"),
+        ("12:30", "12:30"),
+        ("1_000", "1_000"),
+        ("2001-01-01", "2001-01-01"),
+        ("true", True),
+        ("False", False),
+        ("~", None),
+        ("null", None),
+        ("", None),
+        ("NULL", None),
+        ("'null'", "null"),
+        ('"1"', "1"),
+        ("=", "="),
+        ("0b11", "0b11"),
+        ("1e", "1e"),
+        (".", "."),
+        ("-", None),
+        ("9223372036854775807", 2**63 - 1),
+    ],
+)
 def test_scalars_follow_yaml_1_2(text: str, expected: object) -> None:
     if text == "-":
         assert value("a:\n  -") == {"a": [None]}
@@ -111,9 +138,13 @@ def test_a_byte_order_mark_is_no_part_of_the_text(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("content", "code"),
-    [(b"a: \xff\n", "encoding"), ("a: 1".encode("utf-16"), "encoding"), (b"a: \xed\xa0\x80", "encoding"),
-     (b"x" * (MAX_BYTES + 1), "too-large")],
-)  # fmt: skip
+    [
+        (b"a: \xff\n", "encoding"),
+        ("a: 1".encode("utf-16"), "encoding"),
+        (b"a: \xed\xa0\x80", "encoding"),
+        (b"x" * (MAX_BYTES + 1), "too-large"),
+    ],
+)
 def test_files_that_are_no_text(tmp_path: Path, content: bytes, code: str) -> None:
     path = tmp_path / "odd.yaml"
     path.write_bytes(content)
@@ -228,11 +259,14 @@ def keys() -> st.SearchStrategy[str]:
 
 
 TREES = st.recursive(
-    st.none() | st.booleans() | st.integers(-(2**63), 2**63 - 1) | st.floats(allow_nan=False, allow_infinity=False)
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**63), 2**63 - 1)
+    | st.floats(allow_nan=False, allow_infinity=False)
     | printable_text(),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(keys(), inner, max_size=4),
     max_leaves=20,
-)  # fmt: skip
+)
 
 
 @given(TREES)

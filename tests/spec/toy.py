@@ -258,8 +258,21 @@ class Local(Executor):
         raise NotImplementedError
 
 
-STAGES = [Sample, PairGenerator, PrincipleCritic, Rewrite, MultipleChoice, PositionSwap, Sft, Dpo, Reward, Ppo,
-          Harmlessness, Split, Concat]  # fmt: skip
+STAGES = [
+    Sample,
+    PairGenerator,
+    PrincipleCritic,
+    Rewrite,
+    MultipleChoice,
+    PositionSwap,
+    Sft,
+    Dpo,
+    Reward,
+    Ppo,
+    Harmlessness,
+    Split,
+    Concat,
+]
 
 
 @hookimpl
