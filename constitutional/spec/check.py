@@ -132,7 +132,10 @@ def examine(
     examiner = _Examiner(
         spec, registry, os.environ if environ is None else environ, Findings() if findings is None else findings
     )
-    return examiner.examine(limits)
+    try:
+        return examiner.examine(limits)
+    except SpecError as error:
+        return Checked(spec, error.diagnostics, {}, {}, {})
 
 
 def _good(found: Checked) -> Checked:

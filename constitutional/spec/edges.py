@@ -70,7 +70,9 @@ def check_ports(draft: Draft, findings: Findings) -> None:
         label = did_you_mean(port, [*known, *STAGE_KEYS], f"it takes: {', '.join(sorted([*known, *STAGE_KEYS]))}")
         message = f"{draft.title} has no input `{port}`"
         findings.report("unknown-input", message, ports[port].key_span, label, help=_help_unknown(port, draft))
-    meant = {did_you_mean(port, known, "-").strip("?").removeprefix("did you mean ").strip("`") for port in unknown}
+    meant = {
+        did_you_mean(port, known, "-").strip("?").removeprefix("did you mean ").strip("`") for port in unknown[:50]
+    }
     missing = [p for p in known if p not in ports and p not in meant and not (p in takes and takes[p].optional)]
     if missing and not draft.spec.broken:
         names = " and ".join(f"`{port}`" for port in missing)

@@ -6,6 +6,7 @@ what it extends, since the parameters of one mean nothing to the other.
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -61,8 +62,7 @@ def _base(node: Node, path: Path, chain: tuple[Path, ...], findings: Findings) -
     target = _target(node, path, findings)
     if target is None:
         return None
-    resolved = [one.resolve() for one in chain]
-    if target.resolve() in resolved:
+    if _real(target) in [_real(one) for one in chain]:
         names = " -> ".join(one.name for one in [*chain, target])
         findings.report("extends", f"These specs extend one another: {names}", node.span, help="break the circle")
         return None
@@ -74,6 +74,11 @@ def _base(node: Node, path: Path, chain: tuple[Path, ...], findings: Findings) -
         findings.report(source.code, source.message, node.span, help=source.help)
         return None
     return _extended(source, target, (*chain, target), node.span, findings)
+
+
+def _real(path: Path) -> str:
+    """The file behind a path; `realpath` never raises, not even for links that lead in circles."""
+    return os.path.realpath(path)
 
 
 def _target(node: Node, path: Path, findings: Findings) -> Path | None:

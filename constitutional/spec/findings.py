@@ -3,13 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import islice
+from typing import Final
 
-from constitutional.spec.text import Diagnostic, Label, Span
+from constitutional.errors import SpecError
+from constitutional.spec.text import Diagnostic, Label, Span, in_order
 from constitutional.suggest import nearest
 
 
+#: So many mistakes in one spec are no mistakes any more: reading stops, whatever the text.
+MOST: Final = 200
+#: Names among which a suggestion is looked for, at most.
+_MOST_NAMES: Final = 1_000
+
+
 class Findings:
-    """Collects diagnostics; a place that has been condemned is not condemned again."""
+    """Collects diagnostics; a place that has been condemned is not condemned again.
+
+    Adding raises `SpecError`, with all that has been found, when there are `MOST` of them: a text that is made of
+    mistakes costs no more than one with many.
+    """
 
     def __init__(self, found: Iterable[Diagnostic] = ()) -> None:
         self.diagnostics: list[Diagnostic] = []
@@ -25,6 +38,8 @@ class Findings:
         if place not in self._places:
             self._places.add(place)
             self.diagnostics.append(found)
+            if len(self.diagnostics) >= MOST:
+                raise SpecError(in_order(self.diagnostics))
 
     def report(
         self,
@@ -49,7 +64,7 @@ def _key(span: Span) -> tuple[int, int, int]:
 
 def did_you_mean(word: str, known: Iterable[str], otherwise: str = "") -> str:
     """A label: the nearest known name, or what there is."""
-    names = list(known)
+    names = list(islice(known, _MOST_NAMES))
     guess = nearest(word, names)
     if guess:
         return f"did you mean `{guess}`?"

@@ -9,7 +9,7 @@ from constitutional.errors import UserError
 from constitutional.spec.edges import Draft
 from constitutional.spec.findings import Findings, did_you_mean
 from constitutional.spec.model import Spec
-from constitutional.spec.params import missing_file
+from constitutional.spec.params import exists, missing_file
 from constitutional.spec.text import Span
 from constitutional.spec.yamltree import ListNode, MapNode, Node, Scalar
 
@@ -25,7 +25,7 @@ def check_constitution(spec: Spec, findings: Findings) -> Constitution | None:
     wanted = spec.constitution
     if wanted is None:
         return None
-    if not wanted.path.is_file():
+    if not exists(wanted.path):
         missing_file(wanted.path, Scalar(wanted.span, wanted.text, wanted.text), findings)
         return None
     before = len(findings)

@@ -8,10 +8,11 @@ from __future__ import annotations
 import typing
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from constitutional.spec.findings import Findings, did_you_mean, listed
+from constitutional.spec.findings import MOST, Findings, did_you_mean, listed
 from constitutional.spec.shape import ENV
 from constitutional.spec.text import Span
 from constitutional.spec.wording import expected
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from constitutional.parameters import Params
 
 P = TypeVar("P", bound="Params")
+#: Files of a folder among which a misspelt one is looked for.
+_MOST_FILES: Final = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +52,11 @@ def validated(model: type[P], written: Written, environ: Mapping[str, str], find
     try:
         params = model.model_validate(values, context={"folder": folder})
     except ValidationError as error:
-        _report(model, written, error.errors(include_url=False), findings)
+        _report(model, written, error.errors(include_url=False)[:MOST], findings)
+        return None
+    except (OSError, RuntimeError) as error:
+        place = written.span if written.node is None else written.node.span
+        findings.report("parameter", f"A path of {written.owner} cannot be used: {error}", place)
         return None
     if written.node is not None:
         _check_files(params, written.node, findings)
@@ -106,7 +113,7 @@ def _resolves(mark: object) -> bool:
 
 
 def _elsewhere(node: Node, value: str) -> str:
-    return str((node.span.source.folder / Path(value).expanduser()).absolute())
+    return str((node.span.source.folder / value).absolute())
 
 
 def _metadata(info: Any) -> Iterator[object]:
@@ -217,7 +224,7 @@ def _check_files(params: Params, node: MapNode, findings: Findings) -> None:
             continue
         value = getattr(params, name)
         for path, at in zip(*_paired(value, written), strict=False):
-            if isinstance(path, Path) and not path.exists():
+            if isinstance(path, Path) and not exists(path):
                 missing_file(path, at, findings)
 
 
@@ -231,12 +238,26 @@ def missing_file(path: Path, node: Node, findings: Findings) -> None:
     """Report a file that is not there, with the nearest one that is."""
     text = node.text if isinstance(node, Scalar) else str(path)
     folder = path.parent
-    there = sorted(p.name for p in folder.iterdir()) if folder.is_dir() else []
-    label = did_you_mean(path.name, there, "-")
-    if not folder.is_dir():
-        label = f"there is no folder `{folder.name}` either"
+    label = f"there is no folder `{folder.name}` either"
+    if exists(folder):
+        label = did_you_mean(path.name, _files(folder), "-").removeprefix("-")
     help = "paths are relative to the file they are written in"
-    findings.report("missing-file", f"There is no file `{text}`", node.span, "" if label == "-" else label, help=help)
+    findings.report("missing-file", f"There is no file `{text:.200}`", node.span, label, help=help)
+
+
+def exists(path: Path) -> bool:
+    """Whether something is there that can be seen; names that no file can have are not there."""
+    try:
+        return path.exists()
+    except (OSError, ValueError):
+        return False
+
+
+def _files(folder: Path) -> list[str]:
+    try:
+        return sorted(path.name for path in islice(folder.iterdir(), _MOST_FILES))
+    except OSError:
+        return []
 
 
 def _check_env_keys(params: Params, node: MapNode, environ: Mapping[str, str], findings: Findings) -> None:

@@ -15,6 +15,7 @@ from typing import Final
 from constitutional.ids import Json
 from constitutional.spec.model import Spec
 from constitutional.spec.read import TOP_KEYS
+from constitutional.spec.params import exists
 from constitutional.spec.stages import KINDS
 from constitutional.spec.yamltree import Entry, ListNode, MapNode, Node, Scalar, resolve
 from constitutional.text import display_width
@@ -66,7 +67,7 @@ def _path_from(node: Scalar, folder: Path) -> Json:
     home, text = node.span.source.folder, node.value
     if not isinstance(text, str) or not 0 < len(text) <= 255 or "\n" in text or home.resolve() == folder.resolve():
         return text
-    if Path(text).is_absolute() or not (home / text).exists():
+    if Path(text).is_absolute() or not exists(home / text):
         return text
     moved = os.path.relpath(home / text, folder)
     return f"./{moved}" if text.startswith("./") and not moved.startswith(".") else moved

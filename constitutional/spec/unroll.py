@@ -9,6 +9,7 @@ Names that lead nowhere are left as they are: `check` reports them.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from itertools import product
@@ -22,6 +23,8 @@ from constitutional.spec.text import Label
 
 #: Flat stages of one spec, at most.
 MAX_STAGES: Final = 10_000
+#: Matrices in a row, at most.
+MAX_MATRICES: Final = 8
 
 #: Which cell of which matrix a copy of a stage belongs to: stage with a matrix -> label of the cell.
 Cell: TypeAlias = Mapping[str, str]
@@ -137,6 +140,11 @@ def _resolved(ports: Mapping[str, PortValue], resolve: Resolver) -> dict[str, Po
 def _with_cells(flat: Mapping[str, StageSpec], findings: Findings) -> dict[str, StageSpec]:
     """Every stage once for each combination of the matrices that it has or reads."""
     origins = _origins(flat)
+    deepest = max(origins, key=lambda name: len(origins[name]))
+    if len(origins[deepest]) > MAX_MATRICES:
+        message = f"`{deepest}` lies behind more than {MAX_MATRICES} matrices"
+        findings.report("matrix", message, flat[deepest].span)
+        return {}
     if sum(prod(len(flat[o].cells) for o in names) for names in origins.values()) > MAX_STAGES:
         first = next(stage for stage in flat.values() if stage.cells)
         findings.report("matrix", f"All matrices together make more than {MAX_STAGES:,} stages", first.span)
@@ -151,16 +159,23 @@ def _with_cells(flat: Mapping[str, StageSpec], findings: Findings) -> dict[str, 
 
 
 def _origins(flat: Mapping[str, StageSpec]) -> dict[str, tuple[str, ...]]:
-    """For each stage the stages with a matrix whose cells it must be copied for, in the order of the file."""
+    """For each stage the stages with a matrix whose cells it must be copied for, in the order of the file.
+
+    Of more than `MAX_MATRICES`, some are left out.
+    """
     found: dict[str, set[str]] = {name: {name} if stage.cells else set() for name, stage in flat.items()}
-    changed = True
-    while changed:
-        changed = False
-        for name, stage in flat.items():
-            above = {o for value in _single(stage) for ref in value.refs for o in found.get(ref.name, ())}
-            changed = changed or not above <= found[name]
-            found[name] |= above
-    return {name: tuple(o for o in flat if o in found[name]) for name in flat}
+    readers: dict[str, list[str]] = {name: [] for name in flat}
+    for name, stage in flat.items():
+        for ref in (ref for value in _single(stage) for ref in value.refs if ref.name in flat):
+            readers[ref.name].append(name)
+    waiting = deque(name for name in flat if found[name])
+    while waiting:
+        name = waiting.popleft()
+        for reader in readers[name]:
+            if not found[name] <= found[reader] and len(found[reader]) <= MAX_MATRICES:
+                found[reader] |= found[name]
+                waiting.append(reader)
+    return {name: tuple(o for o in flat if o in origins) if origins else () for name, origins in found.items()}
 
 
 def _single(stage: StageSpec) -> list[PortValue]:

@@ -90,6 +90,8 @@ def read_source(path: Path, name: str | None = None) -> Source | Diagnostic:
     """The text of a file, or why it cannot be had.  `name` is what people see; the path if left out."""
     shown = Source(name or str(path), "", path.parent)
     try:
+        if path.exists() and not path.is_file():
+            return Diagnostic("unreadable", f"Cannot read {path}: it is not a file", shown.span())
         with path.open("rb") as file:
             content = file.read(MAX_BYTES + 1)
     except (OSError, ValueError) as error:
