@@ -74,7 +74,7 @@ class Template:
         import jinja2
 
         try:
-            return _rendered(_environment().from_string(source), values)
+            return _rendered(_compiled(source), values)
         except (jinja2.TemplateError, ArithmeticError, TypeError, ValueError, RecursionError) as error:
             said = getattr(error, "message", None) or str(error) or type(error).__name__
             raise UserError(f"template {self.name}: {said}", help=f"its inputs are {', '.join(values)}") from error
@@ -165,6 +165,11 @@ def _environment() -> Any:
     environment = ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True, undefined=StrictUndefined, autoescape=False)  # noqa: S701
     environment.globals.clear()
     return environment
+
+
+@lru_cache(maxsize=1024)
+def _compiled(source: str) -> Any:
+    return _environment().from_string(source)
 
 
 def _rendered(template: Any, values: Mapping[str, object]) -> str:

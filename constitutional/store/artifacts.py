@@ -113,7 +113,7 @@ def seal(folder: Path, finished: Finished) -> None:
     """Write `artifact.json`, last of all."""
     outputs = {name: {"flow": o.flow, "rows": o.rows, "digest": o.digest} for name, o in finished.outputs.items()}
     said = {"format": FORMAT, **{name: getattr(finished, name) for name in Finished.__slots__}, "outputs": outputs}
-    text = json.dumps(said, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False)
+    text = json.dumps(said, indent=1, ensure_ascii=False, allow_nan=False)
     (folder / MANIFEST).write_text(text + "\n", encoding="utf-8")
 
 

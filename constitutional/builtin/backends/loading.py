@@ -108,6 +108,14 @@ def _file_digest(path: str, size: int, time: int) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def quiet() -> None:
+    """Keep transformers from progress bars and advice: the terminal is the engine's."""
+    from transformers.utils import logging
+
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+
+
 def device_of(wish: str) -> str:
     """The device: the best there is where the wish is `auto`."""
     import torch

@@ -116,6 +116,7 @@ class TransformersBackend(Backend):
     # -- in the thread -----------------------------------------------------------------------------------------------
 
     def _load(self) -> None:
+        loading.quiet()
         p = self.params
         device = loading.device_of(p.device)
         dtype = loading.dtype_of(p.dtype, device, p.deterministic)
