@@ -86,6 +86,8 @@ def _written(tokenizer: Any) -> set[int]:
             try:
                 with limited():
                     text = tokenizer.apply_chat_template([{"role": role, "content": ""} for role in roles], tokenize=False, add_generation_prompt=reply)
+            except (TimeoutError, MemoryError) as error:
+                raise UserError(f"the model's chat template cannot be used: {error}") from error
             except Exception:  # noqa: BLE001, S112 - a template may refuse some dialogues; those that are asked for are tried again
                 continue
             seen |= added.keys() & set(tokenizer(text, add_special_tokens=False)["input_ids"])
