@@ -163,9 +163,7 @@ class _Examiner:
         models, data = self._models(), self._data()
         drafts = self._drafts(flat)
         executor, executor_params = self._executor()
-        if limits is not None and spec.limits_node is not None:
-            written = Written(spec.limits_node, "`limits`", spec.limits_node.span, "limits: {%s: ...}")
-            validated(limits, written, self.environ, findings)
+        limited = None if limits is None else self._limits(limits)
         for draft in drafts.values():
             edges.check_ports(draft, findings)
             edges.check_require(draft, findings)
@@ -173,8 +171,21 @@ class _Examiner:
         graph = Graph(names, models, data, drafts, findings)
         stages = self._connected(names, drafts, graph)
         return Checked(
-            spec, tuple(in_order(findings.diagnostics)), models, data, stages, constitution, executor, executor_params
+            spec=spec,
+            diagnostics=tuple(in_order(findings.diagnostics)),
+            models=models,
+            data=data,
+            stages=stages,
+            constitution=constitution,
+            executor=executor,
+            executor_params=executor_params,
+            limits=limited,
         )
+
+    def _limits(self, limits: type[Params]) -> Params | None:
+        node = self.spec.limits_node
+        written = Written(node, "`limits`", self.spec.source.span() if node is None else node.span, "limits: {%s: ...}")
+        return validated(limits, written, self.environ, self.findings)
 
     def _models(self) -> dict[str, CheckedModel]:
         found = {}

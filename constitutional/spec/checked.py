@@ -89,6 +89,8 @@ class Checked:
     constitution: Constitution | None = None
     executor: Registered[Executor] | None = None
     executor_params: Params | None = None
+    #: The key `limits`, if `examine` was told what may stand there; environment resolved.
+    limits: Params | None = None
 
     @property
     def ok(self) -> bool:

@@ -10,7 +10,6 @@ from constitutional.errors import SpecError
 from constitutional.spec.text import Diagnostic, Label, Span, in_order
 from constitutional.suggest import nearest
 
-
 #: So many mistakes in one spec are no mistakes any more: reading stops, whatever the text.
 MOST: Final = 200
 #: Names among which a suggestion is looked for, at most.

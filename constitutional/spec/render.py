@@ -8,6 +8,7 @@ whatever could drive a terminal is shown escaped.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias
@@ -21,6 +22,9 @@ Format: TypeAlias = Literal["full", "short", "json", "github"]
 WIDTH: Final = 100
 _LEAD: Final = 20
 _TAB: Final = "    "
+_SECRET: Final = re.compile(
+    r"((?<![A-Za-z0-9])(?:sk-|hf_|ghp_|github_pat_|AKIA)|(?<=://)[^\s:/@]+:)([A-Za-z0-9_.~-]{4,})"
+)
 
 _RED, _BLUE, _YELLOW, _BOLD, _RESET = "\x1b[31m", "\x1b[34m", "\x1b[33m", "\x1b[1m", "\x1b[0m"
 
@@ -55,7 +59,7 @@ def as_json(found: Diagnostic) -> dict[str, object]:
     return {
         "code": found.code,
         "severity": found.severity,
-        "message": found.message,
+        "message": masked(found.message),
         **_place(found.span),
         "label": found.label,
         "help": found.help,
@@ -111,7 +115,7 @@ def _excerpt(span: Span, label: str, mark: str, arrow: str, margin: _Margin, ton
 
 def crop(span: Span) -> tuple[str, int, int]:
     """The line of a span as it is shown, the columns before the carets, and the number of carets."""
-    line = span.source.line(span.line).rstrip()
+    line = masked(span.source.line(span.line).rstrip())
     end = span.end_column if span.end_line == span.line else len(line) + 1
     start, end = span.column - 1, max(span.column, min(end, len(line) + 1) - 1)
     before, marked, after = _shown(line[:start]), _shown(line[start:end]), _shown(line[end:])
@@ -147,7 +151,12 @@ def _shown(text: str) -> str:
 
 
 def _flat(text: str) -> str:
-    return " ".join(printable(text).split("\n"))
+    return " ".join(printable(masked(text)).split("\n"))
+
+
+def masked(text: str) -> str:
+    """The text with everything that looks like a secret starred out, as long as before: output ends up in logs."""
+    return _SECRET.sub(lambda found: found[1] + "*" * len(found[2]), text)
 
 
 def _place(span: Span) -> dict[str, object]:

@@ -105,7 +105,7 @@ def _stage(registry: Registry, definitions: Schema) -> Schema:
     repeats = {"if": {"required": ["repeat"]}, "then": group}
     says_nothing = {"not": {"anyOf": [{"required": [key]} for key in (*KINDS, "repeat")]}}
     lost = {"if": says_nothing, "then": {"required": ["generator"]}}
-    return {"type": "object", "properties": properties, "allOf": [repeats, lost, *cases]}
+    return {"type": "object", "properties": properties, "allOf": [repeats, lost, {"$ref": "#/definitions/stage"}]}
 
 
 def _kind_keys(kinds: Mapping[str, list[str]]) -> Schema:

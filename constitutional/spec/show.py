@@ -14,8 +14,8 @@ from typing import Final
 
 from constitutional.ids import Json
 from constitutional.spec.model import Spec
-from constitutional.spec.read import TOP_KEYS
 from constitutional.spec.params import exists
+from constitutional.spec.read import TOP_KEYS
 from constitutional.spec.stages import KINDS
 from constitutional.spec.yamltree import Entry, ListNode, MapNode, Node, Scalar, resolve
 from constitutional.text import display_width

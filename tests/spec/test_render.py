@@ -87,3 +87,11 @@ def test_the_last_line_counts() -> None:
     warning = Diagnostic("syntax", "m", SOURCE.span(), severity="warning")
     assert summary([WRONG, WRONG, warning]) == "2 errors, 1 warning"
     assert summary([]) == "no errors"
+
+
+def test_what_looks_like_a_secret_is_starred_out() -> None:
+    text = "key: sk-abcdef123456 # hf_abcdefgh and https://me:hunter22@host/"
+    shown, indent, width = crop(Source("s.yaml", text, Path()).span(1, 6, 15))
+    assert shown == "key: sk-************ # hf_******** and https://me:********@host/"
+    assert (indent, width) == (5, 15)
+    assert "abcdef" not in render([Diagnostic("syntax", text, SOURCE.span())], "json")
