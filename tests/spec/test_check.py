@@ -221,3 +221,45 @@ def test_reading_imports_nothing_heavy() -> None:
     code = "import sys, constitutional.spec.read, constitutional.spec.extend; "
     code += f"print([m for m in {heavy} if m in sys.modules])"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
+
+
+LOCAL = """
+from constitutional.api import Capability, Ask, Response, Critique, RowStage, StageParams, hookimpl
+
+class Loud(RowStage[Response, Critique]):
+    kind, name, version = "critic", "loud", 1
+    asks = {"model": Ask(Capability.TEXT)}
+
+    class Params(StageParams):
+        volume: int = 1
+
+    async def process(self, row, ctx):
+        return []
+
+@hookimpl
+def constitutional_stages():
+    return [Loud]
+"""
+
+
+def test_a_plugin_may_be_a_file_beside_the_spec(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text(LOCAL)
+    text = "plugins: [./mine.py]\n" + HEAD + "  draft: {generator: sample, model: agent, prompts: rows}\n"
+    text += "  crit: {critic: mine/loud, model: agent, responses: draft, with: {volume: 11}}\n"
+    found = look(write(tmp_path, text))
+    assert found.stages["crit"].stage.path == "mine/loud"
+    assert codes(write(tmp_path, text.replace("mine/loud", "mine/load"))) == ["unknown-implementation"]
+    assert codes(write(tmp_path, text.replace("volume", "volme"))) == ["unknown-parameter"]
+
+
+def test_limits_are_looked_at_if_their_model_is_given(tmp_path: Path) -> None:
+    from tests.spec.test_schema import Limits
+
+    text = "limits: {max_failures: '${env:MOST}'}\n" + HEAD + "  d: {generator: sample, model: agent, prompts: rows}\n"
+    found = load_checked(write(tmp_path, text), registry(), environ={"MOST": "0.5"}, limits=Limits)
+    assert found.limits == Limits(max_failures=0.5)
+    with pytest.raises(SpecError) as caught:
+        load_checked(
+            write(tmp_path, text.replace("max_failures", "most")), registry(), environ={"MOST": ""}, limits=Limits
+        )
+    assert [d.code for d in caught.value.diagnostics] == ["unknown-parameter"]

@@ -14,8 +14,6 @@ from constitutional.spec.yamltree import parse, plain
 from tests.spec.fixtures import FOLDER
 from tests.spec.toy import registry
 
-jsonschema = pytest.importorskip("jsonschema")
-
 
 class Limits(Params):
     max_failures: float = 0.1
@@ -23,6 +21,7 @@ class Limits(Params):
 
 @pytest.fixture(scope="module")
 def validator() -> Any:
+    jsonschema = pytest.importorskip("jsonschema")
     made = schema(registry(), Limits)
     jsonschema.Draft7Validator.check_schema(made)
     return jsonschema.Draft7Validator(json.loads(json.dumps(made)))
