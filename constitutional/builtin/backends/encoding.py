@@ -24,7 +24,9 @@ class DialogueEncoder:
 
     def __init__(self, tokenizer: Any) -> None:
         if not tokenizer.chat_template:
-            raise UserError("the model's tokenizer has no chat template", help="use an instruction-tuned model, or add a template")
+            raise UserError(
+                "the model's tokenizer has no chat template", help="use an instruction-tuned model, or add a template"
+            )
         self.tokenizer = tokenizer
         self._skeletons: dict[tuple[tuple[str, ...], bool], list[list[int] | int]] = {}
         self._plain, self._control = _without_control(tokenizer, _written(tokenizer))
@@ -36,10 +38,10 @@ class DialogueEncoder:
     def segments(self, dialogue: Messages, *, reply: bool) -> list[tuple[list[int], int | None]]:
         """Token ids in order, each run with the index of the message it is the content of; None for control text."""
         roles = tuple(turn.role for turn in dialogue)
-        found: list[tuple[list[int], int | None]] = []
-        for part in self._skeleton(roles, reply):
-            found.append((self.text(dialogue[part].content), part) if isinstance(part, int) else (part, None))
-        return found
+        return [
+            (self.text(dialogue[part].content), part) if isinstance(part, int) else (part, None)
+            for part in self._skeleton(roles, reply)
+        ]
 
     def text(self, text: str) -> list[int]:
         """Token ids of plain text: never a control token."""
@@ -67,7 +69,9 @@ class DialogueEncoder:
             raise UserError(f"the model's chat template refuses a dialogue of {', '.join(roles)}: {error}") from error
         pieces = re.split(f"{nonce}x([0-9]+)x", text)
         if sorted(map(int, pieces[1::2])) != list(range(len(roles))):
-            raise UserError(f"the model's chat template does not show every turn of a dialogue of {', '.join(roles)} once")
+            raise UserError(
+                f"the model's chat template does not show every turn of a dialogue of {', '.join(roles)} once"
+            )
         skeleton: list[list[int] | int] = []
         for index, piece in enumerate(pieces):
             if index % 2:
@@ -85,7 +89,9 @@ def _written(tokenizer: Any) -> set[int]:
         for reply in (True, False):
             try:
                 with limited():
-                    text = tokenizer.apply_chat_template([{"role": role, "content": ""} for role in roles], tokenize=False, add_generation_prompt=reply)
+                    text = tokenizer.apply_chat_template(
+                        [{"role": role, "content": ""} for role in roles], tokenize=False, add_generation_prompt=reply
+                    )
             except (TimeoutError, MemoryError) as error:
                 raise UserError(f"the model's chat template cannot be used: {error}") from error
             except Exception:  # noqa: BLE001, S112 - a template may refuse some dialogues; those that are asked for are tried again
@@ -98,7 +104,9 @@ def _without_control(tokenizer: Any, written: set[int]) -> tuple[Any, frozenset[
     """A tokenizer that takes every control token for special, and so can be told to split it; and the control tokens."""
     from tokenizers import AddedToken
 
-    special = {index for index, token in tokenizer.added_tokens_decoder.items() if token.special} | set(tokenizer.all_special_ids)
+    special = {index for index, token in tokenizer.added_tokens_decoder.items() if token.special} | set(
+        tokenizer.all_special_ids
+    )
     loose = [tokenizer.added_tokens_decoder[index].content for index in sorted(written - special)]
     if loose:
         tokenizer = copy.deepcopy(tokenizer)

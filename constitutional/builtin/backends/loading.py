@@ -73,7 +73,9 @@ def _inspect_json(path: Path) -> None:
         raise UserError(f"{path} is not JSON: {error}") from error
     asked = REFUSED_KEYS & said.keys() if isinstance(said, dict) else set()
     if any(said[key] for key in asked):
-        raise UserError(f"{path} asks for code to be run (`{min(asked)}`)", help="only models of transformers itself are loaded")
+        raise UserError(
+            f"{path} asks for code to be run (`{min(asked)}`)", help="only models of transformers itself are loaded"
+        )
 
 
 def _inspect_weights(path: Path) -> None:
@@ -98,7 +100,9 @@ def folder_identity(folder: Path) -> str:
     whole = hashlib.sha256()
     for path in deciding:
         stat = path.stat()
-        whole.update(f"{path.relative_to(folder).as_posix()}\0{_file_digest(str(path), stat.st_size, stat.st_mtime_ns)}\n".encode())
+        whole.update(
+            f"{path.relative_to(folder).as_posix()}\0{_file_digest(str(path), stat.st_size, stat.st_mtime_ns)}\n".encode()
+        )
     return whole.hexdigest()
 
 
@@ -138,7 +142,9 @@ def dtype_of(wish: str, device: str, deterministic: bool) -> Any:
     return torch.bfloat16 if device == "cuda" and torch.cuda.is_bf16_supported() else torch.float32
 
 
-def load_model(model: str, *, device: str, dtype: Any, attention: str, revision: str | None, adapter: Path | None) -> Any:
+def load_model(
+    model: str, *, device: str, dtype: Any, attention: str, revision: str | None, adapter: Path | None
+) -> Any:
     """A causal language model in evaluation mode, with a LoRA adapter on it where there is one.
 
     Raises:
@@ -172,7 +178,9 @@ def load_tokenizer(model: str, revision: str | None) -> Any:
 
     place = resolve(model)
     try:
-        tokenizer = AutoTokenizer.from_pretrained(place, revision=revision, local_files_only=is_folder(place), trust_remote_code=False, padding_side="left")
+        tokenizer = AutoTokenizer.from_pretrained(
+            place, revision=revision, local_files_only=is_folder(place), trust_remote_code=False, padding_side="left"
+        )
     except (OSError, ValueError) as error:
         raise UserError(f"the tokenizer of {model} cannot be loaded: {error}") from error
     if tokenizer.pad_token_id is None:

@@ -69,7 +69,7 @@ def _nucleus(probabilities: Any, top_p: Sequence[float]) -> Any:
 
     if all(p >= 1 for p in top_p):
         return probabilities
-    ordered, order = probabilities.sort(-1, descending=True, stable=True)
+    ordered, order = probabilities.sort(dim=-1, descending=True, stable=True)
     limit = torch.tensor(top_p, device=probabilities.device, dtype=probabilities.dtype)[:, None]
     kept = (ordered.cumsum(-1) - ordered) < limit
     mask = torch.zeros_like(kept).scatter(-1, order, kept)
@@ -92,9 +92,16 @@ def _decode(model: Any, encoder: Any, rows: list[Row], pad: int, ends: frozenset
     place = positions(mask)
     cache: Any = None
     while rows:
-        said = model(input_ids=ids, attention_mask=mask, position_ids=place, past_key_values=cache, use_cache=True, logits_to_keep=1)
+        said = model(
+            input_ids=ids,
+            attention_mask=mask,
+            position_ids=place,
+            past_key_values=cache,
+            use_cache=True,
+            logits_to_keep=1,
+        )
         cache = said.past_key_values
-        for row, token in zip(rows, next_tokens(said.logits[:, -1].float() if said.logits.dtype != torch.float64 else said.logits[:, -1], rows), strict=True):
+        for row, token in zip(rows, next_tokens(said.logits[:, -1], rows), strict=True):
             _take(encoder, row, token, ends)
         keep = [index for index, row in enumerate(rows) if row.finished is None]
         if len(keep) < len(rows):
@@ -121,6 +128,5 @@ def _stopped(encoder: Any, row: Row) -> bool:
 
 def _completion(encoder: Any, row: Row, ends: frozenset[int]) -> Completion:
     text = encoder.decode([token for token in row.made if token not in ends])
-    for stop in row.request.stop:
-        text = text.partition(stop)[0]
+    text = text[: min((text.find(stop) for stop in row.request.stop if stop in text), default=None)]
     return Completion(text.strip(), row.finished or "length", len(row.ids), len(row.made))

@@ -110,5 +110,3 @@ def _shares(said: dict[str, float], options: Sequence[str]) -> list[float]:
     rest = [option for option in options if option not in said]
     left = max(0.0, 1.0 - sum(said.get(option, 0.0) for option in options))
     return [max(said.get(option, left / max(1, len(rest))), 1e-9) for option in options]
-
-

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Generic, Literal, TypeVar
 
 from pydantic import Field
 
@@ -17,16 +18,27 @@ from constitutional.api import (
     ChoiceRequest,
     Completion,
     JsonObject,
+    Message,
     ModelName,
     Request,
     SpecPath,
     Unanswered,
+    UserError,
 )
 from constitutional.builtin.backends import batches, loading, sampling, scoring
 from constitutional.builtin.backends.encoding import DialogueEncoder
 
-Ready = TypeVar("Ready")
+Asked = TypeVar("Asked", Request, ChoiceRequest)
 Answer = TypeVar("Answer")
+
+
+@dataclass(frozen=True, slots=True)
+class Sized(Generic[Asked]):
+    """A request with the tokens of its prompt, and how many it needs with the longest answer."""
+
+    request: Asked
+    ids: list[int]
+    whole: int
 
 
 class TransformersParams(BackendParams):
@@ -98,7 +110,11 @@ class TransformersBackend(Backend):
 
     def identity(self) -> JsonObject:
         place = loading.resolve(self.params.model)
-        weights = loading.folder_identity(Path(place)) if loading.is_folder(place) else {"hub": place, "revision": self.params.revision}
+        weights = (
+            loading.folder_identity(Path(place))
+            if loading.is_folder(place)
+            else {"hub": place, "revision": self.params.revision}
+        )
         adapter = loading.folder_identity(self.params.adapter) if self.params.adapter else None
         return {"weights": weights, "adapter": adapter, "dtype": self.params.dtype, "system": self.params.system,
                 "deterministic": self.params.deterministic}  # fmt: skip
@@ -111,7 +127,9 @@ class TransformersBackend(Backend):
     @classmethod
     def trained(cls, params: BackendParams, folder: Path) -> BackendParams:
         adapter = (folder / "adapter_config.json").is_file()
-        return params.model_copy(update={"adapter": folder} if adapter else {"model": str(folder), "adapter": None, "revision": None})
+        return params.model_copy(
+            update={"adapter": folder} if adapter else {"model": str(folder), "adapter": None, "revision": None}
+        )
 
     # -- in the thread -----------------------------------------------------------------------------------------------
 
@@ -122,7 +140,9 @@ class TransformersBackend(Backend):
         dtype = loading.dtype_of(p.dtype, device, p.deterministic)
         tokenizer = loading.load_tokenizer(p.model, p.revision)
         self._encoder = DialogueEncoder(tokenizer)
-        self._model = loading.load_model(p.model, device=device, dtype=dtype, attention=p.attention, revision=p.revision, adapter=p.adapter)
+        self._model = loading.load_model(
+            p.model, device=device, dtype=dtype, attention=p.attention, revision=p.revision, adapter=p.adapter
+        )
         ends = self._model.generation_config.eos_token_id
         listed = ends if isinstance(ends, list) else [ends] if ends is not None else []
         self._ends = frozenset([*listed, tokenizer.eos_token_id])
@@ -131,43 +151,50 @@ class TransformersBackend(Backend):
         self._context = int(getattr(self._model.config, "max_position_embeddings", 0)) or 1_000_000
 
     def _generate(self, requests: Sequence[Request]) -> list[Completion | Unanswered]:
-        rows = [sampling.Row(request, self._ids(request)) for request in requests]
-        lengths = [len(row.ids) + row.request.max_new_tokens for row in rows]
+        def run(items: Sequence[Sized[Request]]) -> list[Completion]:
+            rows = [sampling.Row(item.request, item.ids) for item in items]
+            return sampling.generate(self._model, self._encoder, rows, pad=self._pad, ends=self._ends)
 
-        def run(items: Sequence[sampling.Row]) -> list[Completion]:
-            fresh = [sampling.Row(item.request, item.ids) for item in items]
-            return sampling.generate(self._model, self._encoder, fresh, pad=self._pad, ends=self._ends)
-
-        return self._in_batches(rows, [len(row.ids) for row in rows], lengths, run)
+        return self._in_batches([self._sized(r, r.max_new_tokens) for r in requests], run)
 
     def _choose(self, requests: Sequence[ChoiceRequest]) -> list[Choice | Unanswered]:
-        rows = [(self._ids(r), scoring.option_ids(self._encoder, r.options, self._end)) for r in requests]
-        lengths = [len(ids) + max(map(len, options)) for ids, options in rows]
+        def options(request: ChoiceRequest) -> list[list[int]]:
+            return scoring.option_ids(self._encoder, request.options, self._end)
 
-        def run(items: Sequence[tuple[list[int], list[list[int]]]]) -> list[Choice]:
-            return scoring.score(self._model, [ids for ids, _ in items], [options for _, options in items], pad=self._pad)
+        def run(items: Sequence[Sized[ChoiceRequest]]) -> list[Choice]:
+            ids, choices = [item.ids for item in items], [options(item.request) for item in items]
+            return scoring.score(self._model, ids, choices, pad=self._pad)
 
-        return self._in_batches(rows, [len(ids) for ids, _ in rows], lengths, run)
+        return self._in_batches([self._sized(r, max(map(len, options(r)))) for r in requests], run)
 
-    def _in_batches(self, rows: Sequence[Ready], prompts: Sequence[int], whole: Sequence[int],
-                    run: Callable[[Sequence[Ready]], Sequence[Answer]]) -> list[Answer | Unanswered]:  # fmt: skip
-        """Answers in the order of the rows: batches by length of prompt, rows that do not fit the context unanswered."""
-        found: list[Answer | Unanswered] = [Unanswered("prompt-too-long", f"{n} tokens, the context has {self._context}") for n in whole]
-        fitting = [index for index, length in enumerate(whole) if length <= self._context]
-        spare = max((whole[i] - prompts[i] for i in fitting), default=0)
-        longest = max((prompts[i] for i in fitting), default=1)
+    def _sized(self, request: Asked, more: int) -> Sized[Asked] | Unanswered:
+        """The request with its tokens, if its dialogue can be encoded and fits the context."""
+        try:
+            ids = self._ids(request)
+        except UserError as error:
+            return Unanswered("template", str(error))
+        if len(ids) + more > self._context:
+            return Unanswered("prompt-too-long", f"{len(ids)} + {more} tokens, the context has {self._context}")
+        return Sized(request, ids, len(ids) + more)
+
+    def _in_batches(self, made: Sequence[Sized[Asked] | Unanswered],
+                    run: Callable[[Sequence[Sized[Asked]]], Sequence[Answer]]) -> list[Answer | Unanswered]:  # fmt: skip
+        """Answers in the order of the requests, found in batches by length of prompt."""
+        found: dict[int, Answer | Unanswered] = {i: one for i, one in enumerate(made) if isinstance(one, Unanswered)}
+        fitting = {index: one for index, one in enumerate(made) if isinstance(one, Sized)}
+        prompts = [len(one.ids) for one in fitting.values()]
+        longest = max(prompts, default=1)
+        spare = max((one.whole - len(one.ids) for one in fitting.values()), default=0)
         budget = max(1, self.params.max_batch_tokens * longest // max(1, longest + spare))
-        for batch in batches.by_length([prompts[i] for i in fitting], most_rows=self.params.batch_size, most_tokens=budget):
-            indices = [fitting[i] for i in batch]
-            for index, answer in zip(indices, batches.halving(run, [rows[i] for i in indices]), strict=True):
-                found[index] = answer
-        return found
+        places = list(fitting)
+        for batch in batches.by_length(prompts, most_rows=self.params.batch_size, most_tokens=budget):
+            indices = [places[i] for i in batch]
+            found.update(zip(indices, batches.halving(run, [fitting[i] for i in indices]), strict=True))
+        return [found[index] for index in range(len(made))]
 
     def _ids(self, request: Request | ChoiceRequest) -> list[int]:
         dialogue = request.messages
         if self.params.system is not None and dialogue[0].role != "system":
-            from constitutional.api import Message
-
             dialogue = (Message("system", self.params.system), *dialogue)
         return self._encoder.encode(dialogue)
 
