@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -15,12 +16,18 @@ from typing import Any
 from constitutional.api import UserError
 
 BUILTIN = "builtin:"
-#: Files that hold pickles or code, and keys of configurations that name code.
-REFUSED_SUFFIXES = {".bin", ".pt", ".pth", ".pkl", ".pickle", ".ckpt", ".h5", ".msgpack", ".py", ".so"}
+#: What may lie in a model folder; all else may be a pickle or code under some name.
+ALLOWED_SUFFIXES = {".safetensors", ".json", ".jsonl", ".jinja", ".model", ".tiktoken", ".txt", ".md", ".yaml", ".yml",
+                    ".csv", ".png", ".jpg", ".jpeg", ".gif", ".svg", ".pdf", ""}  # fmt: skip
+#: Keys of configurations that name code.
 REFUSED_KEYS = {"auto_map", "custom_pipelines", "custom_generate", "trust_remote_code"}
 #: What decides a model's answers; a card or a log does not.
 DECIDING_SUFFIXES = {".safetensors", ".json", ".jinja", ".model", ".txt"}
 MOST_JSON = 200 * 1024 * 1024
+#: The largest header of a safetensors file, as in its own library.
+MOST_HEADER = 100_000_000
+#: Layers, heads, experts: a model with more is a way to keep a machine busy.
+MOST_PARTS = 4096
 
 
 def resolve(model: str) -> str:
@@ -50,18 +57,25 @@ def inspect_folder(folder: Path) -> None:
     """
     if not folder.is_dir():
         raise UserError(f"there is no model folder {folder}")
-    files = [path for path in folder.rglob("*") if path.is_file()]
-    for path in files:
-        if path.suffix.lower() in REFUSED_SUFFIXES:
-            raise UserError(f"{path} may run code when it is read", help="convert the weights to safetensors")
-        if not path.resolve().is_relative_to(folder.resolve()):
+    inside = folder.resolve()
+    weights = False
+    for path in folder.rglob("*"):
+        if not path.resolve().is_relative_to(inside):
             raise UserError(f"{path} points out of the model's folder")
-        if path.suffix == ".json":
-            _inspect_json(path)
-        if path.suffix == ".safetensors":
-            _inspect_weights(path)
-    if not any(path.suffix == ".safetensors" for path in files):
+        if path.is_file():
+            _inspect_file(path)
+            weights = weights or path.suffix == ".safetensors"
+    if not weights:
         raise UserError(f"{folder} holds no safetensors weights")
+
+
+def _inspect_file(path: Path) -> None:
+    if path.suffix.lower() not in ALLOWED_SUFFIXES:
+        raise UserError(f"{path} may run code when it is read", help="keep safetensors, configurations and texts alone")
+    if path.suffix == ".json":
+        _inspect_json(path)
+    if path.suffix == ".safetensors":
+        _inspect_weights(path)
 
 
 def _inspect_json(path: Path) -> None:
@@ -71,25 +85,44 @@ def _inspect_json(path: Path) -> None:
         said = json.loads(path.read_text(encoding="utf-8"))
     except (ValueError, RecursionError) as error:
         raise UserError(f"{path} is not JSON: {error}") from error
-    asked = REFUSED_KEYS & said.keys() if isinstance(said, dict) else set()
-    if any(said[key] for key in asked):
-        raise UserError(
-            f"{path} asks for code to be run (`{min(asked)}`)", help="only models of transformers itself are loaded"
-        )
+    if path.name.endswith("config.json") and not isinstance(said, dict):
+        raise UserError(f"{path} is not a configuration")
+    for key, value in _entries(said):
+        if key in REFUSED_KEYS and value and (isinstance(value, bool) or not isinstance(value, int)):
+            raise UserError(
+                f"{path} asks for code to be run (`{key}`)", help="only models of transformers itself are loaded"
+            )
+        if path.name == "config.json" and key.startswith("num_") and isinstance(value, int) and value > MOST_PARTS:
+            raise UserError(f"{path}: `{key}` is {value}, more than {MOST_PARTS}")
+
+
+def _entries(said: Any) -> Iterator[tuple[str, Any]]:
+    """Every key of every mapping in a JSON value, with what it holds."""
+    waiting = [said]
+    while waiting:
+        one = waiting.pop()
+        if isinstance(one, dict):
+            yield from one.items()
+        waiting += [item for item in (one.values() if isinstance(one, dict) else one) if isinstance(item, (dict, list))]
 
 
 def _inspect_weights(path: Path) -> None:
-    """The header must fit the file: eight bytes of length, then JSON whose offsets end where the file does."""
+    """Eight bytes of length, then a JSON header whose tensors follow each other without a gap up to the file's end."""
     size = path.stat().st_size
     with path.open("rb") as file:
         length = int.from_bytes(file.read(8), "little")
-        if size < 8 or length > size - 8:
+        if size < 8 or length > min(size - 8, MOST_HEADER):
             raise UserError(f"{path} is truncated or no safetensors file")
         try:
             header = json.loads(file.read(length))
-            end = max((entry["data_offsets"][1] for name, entry in header.items() if name != "__metadata__"), default=0)
-        except (ValueError, KeyError, TypeError, RecursionError) as error:
-            raise UserError(f"{path} has a damaged header") from error
+            spans = sorted(tuple(entry["data_offsets"]) for name, entry in header.items() if name != "__metadata__")
+            end = 0
+            for start, stop in spans:
+                if start != end or stop < start:
+                    raise ValueError("tensors overlap or leave a gap")
+                end = stop
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+            raise UserError(f"{path} has a damaged header: {error}") from error
     if end != size - 8 - length:
         raise UserError(f"{path} is truncated: its header promises {end} bytes, {size - 8 - length} are there")
 
