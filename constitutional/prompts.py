@@ -22,8 +22,6 @@ from constitutional.suggest import nearest
 OWN = Path(__file__).parent / "templates"
 SUFFIX = ".jinja"
 MOST_SOURCE = 64 * 1024
-MOST_OUTPUT = 1024 * 1024
-MOST_STEPS = 10_000
 
 _FRONT = re.compile(r"\A---\n(.*?)\n---\n", re.DOTALL)
 _SECTION = re.compile(r"^\[(system|user|assistant|conversation +[a-z_]+)\]$", re.MULTILINE)
@@ -49,6 +47,11 @@ class Template:
         return _FRONT.sub("", self.text)
 
     @cached_property
+    def uses(self) -> frozenset[str]:
+        """Names that the body needs."""
+        return frozenset(name for role, source in self.sections for name in ([source] if role == "conversation" else _names(source)))
+
+    @cached_property
     def sections(self) -> Sequence[tuple[str, str]]:
         """(`user` and its like, source) or (`conversation`, the name of the dialogue)."""
         return _sections(self.name, self.body)
@@ -59,23 +62,23 @@ class Template:
         Raises:
             UserError: if a value is missing, or the template asks for more than the sandbox gives.
         """
-        missing = [name for name in self.inputs if name not in values]
-        if missing:
-            raise UserError(f"template {self.name} needs `{missing[0]}`", help=f"its inputs are {', '.join(self.inputs)}")
+        for name in self.inputs or sorted(self.uses):
+            if name not in values:
+                raise UserError(f"template {self.name} needs `{name}`", help=_meant(name, list(values), "it is given"))
         made: list[Message] = []
         for role, source in self.sections:
             if role == "conversation":
                 made += messages(values[source])
             else:
-                made.append(Message(cast(Role, role), self._text(source, values)))
+                made.append(Message(cast("Role", role), self._text(source, values)))
         return tuple(made)
 
     def _text(self, source: str, values: Mapping[str, object]) -> str:
-        import jinja2
+        from constitutional import sandbox
 
         try:
-            return _rendered(_compiled(source), values)
-        except (jinja2.TemplateError, ArithmeticError, TypeError, ValueError, RecursionError) as error:
+            return sandbox.render(_compiled(source), values).strip()
+        except _refusals() as error:
             said = getattr(error, "message", None) or str(error) or type(error).__name__
             raise UserError(f"template {self.name}: {said}", help=f"its inputs are {', '.join(values)}") from error
 
@@ -91,10 +94,12 @@ def load(name: str, packs: Mapping[str, Path] | None = None) -> Template:
 
 @lru_cache(maxsize=256)
 def _load(path: str, name: str) -> Template:
-    text = Path(path).read_text(encoding="utf-8")
-    if len(text) > MOST_SOURCE:
+    if Path(path).stat().st_size > MOST_SOURCE:
         raise UserError(f"template {name} is larger than {MOST_SOURCE // 1024} KiB")
-    return parse(name, text)
+    try:
+        return parse(name, Path(path).read_text(encoding="utf-8-sig"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"template {name} cannot be read: {error}") from error
 
 
 def parse(name: str, text: str) -> Template:
@@ -103,9 +108,12 @@ def parse(name: str, text: str) -> Template:
     Raises:
         UserError: if the front matter, a section or the Jinja source is malformed.
     """
+    text = text.replace("\r\n", "\n")
     front = _front(name, text)
-    inputs = front.get("inputs") or ()
-    made = Template(name, text, tuple(inputs), str(front.get("about", "")), str(front.get("source", "")))
+    inputs = front.get("inputs") or []
+    if not isinstance(inputs, list) or not all(isinstance(one, str) and one.isidentifier() for one in inputs):
+        raise UserError(f"template {name}: `inputs` is not a list of names", help="write `inputs: [response, principle]`")
+    made = Template(name, text, tuple(inputs), *(_line(name, front, key) for key in ("about", "source")))
     _compile(made)
     return made
 
@@ -125,10 +133,20 @@ def _front(name: str, text: str) -> Mapping[str, Any]:
     return front
 
 
+def _line(name: str, front: Mapping[str, Any], key: str) -> str:
+    value = front.get(key) or ""
+    if not isinstance(value, str):
+        raise UserError(f"template {name}: `{key}` is not a text")
+    return value
+
+
 def _sections(name: str, body: str) -> list[tuple[str, str]]:
     marks = list(_SECTION.finditer(body))
     if not marks or body[: marks[0].start()].strip():
-        raise UserError(f"template {name} does not begin with a section", help="begin with a line [user], [system] or [conversation prompt]")
+        raise UserError(
+            f"template {name} does not begin with a section",
+            help="begin with a line [user], [system] or [conversation prompt]",
+        )
     ends = [mark.start() for mark in marks[1:]] + [len(body)]
     made = []
     for mark, end in zip(marks, ends, strict=True):
@@ -140,47 +158,50 @@ def _sections(name: str, body: str) -> list[tuple[str, str]]:
 def _compile(template: Template) -> None:
     """Find mistakes of the source now, with their line, and not at the first row."""
     import jinja2
-    from jinja2 import meta
 
-    used: set[str] = set()
     for role, source in template.sections:
         if role == "conversation":
-            used.add(source)
             continue
         try:
-            used |= meta.find_undeclared_variables(_environment().parse(source))
+            _compiled(source)
         except jinja2.TemplateSyntaxError as error:
             raise UserError(f"template {template.name}, line {error.lineno} of [{role}]: {error.message}") from error
-    for name in sorted(used - set(template.inputs)) if template.inputs else ():
-        guess = nearest(name, template.inputs)
+        except _refusals() as error:
+            raise UserError(f"template {template.name}, [{role}]: {type(error).__name__}: {error}") from error
+    for name in sorted(template.uses - set(template.inputs)) if template.inputs else ():
         raise UserError(f"template {template.name} uses `{name}`, which is not among its inputs",
-                        help=f"did you mean `{guess}`?" if guess else f"its inputs are {', '.join(template.inputs)}")  # fmt: skip
+                        help=_meant(name, template.inputs, "its inputs are"))  # fmt: skip
+
+
+def _meant(name: str, known: Sequence[str], otherwise: str) -> str:
+    guess = nearest(name, known)
+    return f"did you mean `{guess}`?" if guess else f"{otherwise} {', '.join(known) or 'nothing'}"
+
+
+def _refusals() -> tuple[type[Exception], ...]:
+    """What Jinja and the sandbox raise, when compiling and when rendering."""
+    import jinja2
+
+    return (jinja2.TemplateError, ArithmeticError, LookupError, TypeError, ValueError, AttributeError, RecursionError,
+            MemoryError, SyntaxError)  # fmt: skip
 
 
 @lru_cache(maxsize=1)
-def _environment() -> Any:
-    from jinja2 import StrictUndefined
-    from jinja2.sandbox import ImmutableSandboxedEnvironment
+def _language() -> Any:
+    from constitutional.sandbox import Language
 
-    environment = ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True, undefined=StrictUndefined, autoescape=False)  # noqa: S701
-    environment.globals.clear()
-    return environment
+    return Language()
 
 
 @lru_cache(maxsize=1024)
 def _compiled(source: str) -> Any:
-    return _environment().from_string(source)
+    return _language().from_string(source)
 
 
-def _rendered(template: Any, values: Mapping[str, object]) -> str:
-    """Render piece by piece, so that a template that never ends is stopped."""
-    pieces, size = [], 0
-    for step, piece in enumerate(template.generate(**values)):
-        size += len(piece)
-        if step > MOST_STEPS or size > MOST_OUTPUT:
-            raise ValueError(f"it gives more than {MOST_OUTPUT // 1024} KiB or {MOST_STEPS:,} pieces")
-        pieces.append(piece)
-    return "".join(pieces).strip()
+def _names(source: str) -> set[str]:
+    from jinja2 import meta
+
+    return meta.find_undeclared_variables(_language().parse(source))
 
 
 def _path(name: str, packs: Mapping[str, Path]) -> Path:
@@ -188,10 +209,15 @@ def _path(name: str, packs: Mapping[str, Path]) -> Path:
         path = Path(name)
     else:
         plugin, _, rest = name.partition("/")
-        path = packs[plugin] / f"{rest}{SUFFIX}" if plugin in packs else OWN / f"{name}{SUFFIX}"
-    if not path.is_file():
+        folder, inner = (packs[plugin], rest) if plugin in packs else (OWN, name)
+        path = folder / f"{inner}{SUFFIX}"
+    outside = not name.startswith(("/", "./", "../")) and ".." in name.split("/")
+    if outside or not path.is_file():
         guess = nearest(name, names())
-        raise UserError(f"there is no template {name}", help=f"did you mean {guess}?" if guess else f"templates: {', '.join(names())}")
+        raise UserError(
+            f"there is no template {name}",
+            help=f"did you mean {guess}?" if guess else f"templates: {', '.join(names())}",
+        )
     return path
 
 

@@ -253,7 +253,7 @@ def naive(backend: Any, dialogue: Any, options: Sequence[str]) -> list[float]:
     nested = any(i != j and b[: len(a)] == a for i, a in enumerate(encoded) for j, b in enumerate(encoded))
     totals = []
     for ids in encoded:
-        whole = ids + [backend._end] if nested else ids
+        whole = [*ids, backend._end] if nested else ids
         with torch.inference_mode():
             logits = backend._model(input_ids=torch.tensor([prompt + whole])).logits[0]
         logs = torch.log_softmax(logits.float(), -1)
@@ -287,7 +287,7 @@ def test_deterministic_options_do_not_depend_on_their_batch(llama: Path) -> None
 
 def test_an_option_that_begins_another_does_not_contain_its_probability(llama: Path) -> None:
     backend = opened(llama)
-    short, long = choose(backend, [ChoiceRequest(dialogues(1)[0], ("1", "10"))])[0].logprobs
+    short, _ = choose(backend, [ChoiceRequest(dialogues(1)[0], ("1", "10"))])[0].logprobs
     alone = choose(backend, [ChoiceRequest(dialogues(1)[0], ("1", "2"))])[0].logprobs[0]
     assert short < alone
 
