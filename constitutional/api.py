@@ -2,7 +2,15 @@
 
 from constitutional.backend import Backend, Capability, Choice, ChoiceRequest, Completion, Request
 from constitutional.constitution.model import Constitution, Principle
-from constitutional.errors import ConstitutionalError, DataError, Dropped, PluginError, StepFailed, Unanswered, UserError
+from constitutional.errors import (
+    ConstitutionalError,
+    DataError,
+    Dropped,
+    PluginError,
+    StepFailed,
+    Unanswered,
+    UserError,
+)
 from constitutional.events import (
     Event,
     Progress,
@@ -46,7 +54,7 @@ from constitutional.records import (
     trl_row,
     user,
 )
-from constitutional.source import Executor, LintRule, Reporter, Source, TemplatePack
+from constitutional.source import Executor, ExecutorParams, LintRule, Reporter, Source, TemplatePack
 from constitutional.stage import (
     Ask,
     Fate,
@@ -66,12 +74,13 @@ from constitutional.text import printable
 
 __all__ = [
     "MAIN", "Artifact", "Ask", "Backend", "BackendParams", "Capability", "Choice", "ChoiceRequest", "Completion",
-    "Constitution", "ConstitutionalError", "Cosmetic", "Critique", "DataError", "Demonstration", "Dropped", "Event", "Executor",
-    "Fate", "Flow", "Inputs", "Json", "JsonObject", "Kind", "LintRule", "Message", "Messages", "ModelName", "Outputs",
-    "Pair", "Params", "PluginError", "PolicyModel", "Port", "Preference", "Principle", "Progress", "Prompt", "Record",
-    "Report", "Reporter", "Request", "Response", "RewardModel", "Round", "RowContext", "RowFailed", "RowStage",
-    "RunFinished", "RunStarted", "Source", "SourceParams", "SpecPath", "Stage", "StageParams", "StepFailed",
-    "StepFinished", "StepProgress", "StepReused", "StepStarted", "SurveyContext", "SurveyStage", "TemplateName",
-    "TemplatePack", "Unanswered", "UserError", "Vote", "WholeContext", "WholeStage", "assistant", "canonical", "derived_row_id",
-    "digest", "hookimpl", "messages", "nearest", "printable", "row_random", "row_seed", "to_json", "transcript", "trl_row", "user",
+    "Constitution", "ConstitutionalError", "Cosmetic", "Critique", "DataError", "Demonstration", "Dropped", "Event",
+    "Executor", "ExecutorParams", "Fate", "Flow", "Inputs", "Json", "JsonObject", "Kind", "LintRule", "Message",
+    "Messages", "ModelName", "Outputs", "Pair", "Params", "PluginError", "PolicyModel", "Port", "Preference",
+    "Principle", "Progress", "Prompt", "Record", "Report", "Reporter", "Request", "Response", "RewardModel", "Round",
+    "RowContext", "RowFailed", "RowStage", "RunFinished", "RunStarted", "Source", "SourceParams", "SpecPath", "Stage",
+    "StageParams", "StepFailed", "StepFinished", "StepProgress", "StepReused", "StepStarted", "SurveyContext",
+    "SurveyStage", "TemplateName", "TemplatePack", "Unanswered", "UserError", "Vote", "WholeContext", "WholeStage",
+    "assistant", "canonical", "derived_row_id", "digest", "hookimpl", "messages", "nearest", "printable",
+    "row_random", "row_seed", "to_json", "transcript", "trl_row", "user",
 ]  # fmt: skip

@@ -60,7 +60,7 @@ class Registered(Generic[T]):
     @property
     def path(self) -> str:
         """The name that a spec writes: bare for built-ins, `acme/name` for others."""
-        name = cast(Any, self.cls).name
+        name = cast("Any", self.cls).name
         return name if self.plugin.name == BUILTIN else f"{self.plugin.name}/{name}"
 
 
@@ -123,7 +123,9 @@ class Registry:
         if not path.is_file():
             raise PluginError(f"no plugin file {path}", help="plugin paths are read relative to the spec")
         if path.stem in installed() or path.stem == BUILTIN:
-            raise PluginError(f"the plugin file {path.name} has the name of an installed plugin", help="rename the file")
+            raise PluginError(
+                f"the plugin file {path.name} has the name of an installed plugin", help="rename the file"
+            )
         self._local[path.stem] = path
         return path.stem
 
@@ -164,7 +166,9 @@ class Registry:
     def _collect_module(self, plugin: Installed, module: ModuleType) -> Loaded:
         self._register(plugin, module)
         give = _Giver(self._manager, plugin, module)
-        stages = {(c.kind, c.name): Registered(c, plugin) for c in give.classes("constitutional_stages", Stage)}
+        stages: dict[tuple[str, str], Registered[Stage]] = {
+            (cls.kind, cls.name): Registered(cls, plugin) for cls in give.classes("constitutional_stages", Stage)
+        }
         return Loaded(
             plugin=plugin,
             module=module,
@@ -330,19 +334,19 @@ class _Giver:
                 raise PluginError(f"{self.plugin}: hook `{hook}` gave {item!r:.60}, not a {expected.__name__}")
         return given
 
-    def classes(self, hook: str, base: type[T]) -> list[type[T]]:
+    def classes(self, hook: str, base: Callable[..., T]) -> list[type[T]]:
         """The classes the hook returned, each a legal subclass of `base` with a name of its own."""
         given = cast("list[type[T]]", self.objects(hook, type))
         seen: set[tuple[str, str]] = set()
         for cls in given:
-            key = self._key(hook, cls, base)
+            key = self._key(hook, cls, cast("type", base))
             if key in seen:
                 raise PluginError(f"{self.plugin}: hook `{hook}` gave two things called `{'/'.join(key).strip('/')}`")
             seen.add(key)
         return given
 
-    def named(self, hook: str, base: type[T]) -> dict[str, Registered[T]]:
-        return {cast(Any, cls).name: Registered(cls, self.plugin) for cls in self.classes(hook, base)}
+    def named(self, hook: str, base: Callable[..., T]) -> dict[str, Registered[T]]:
+        return {cast("Any", cls).name: Registered(cls, self.plugin) for cls in self.classes(hook, base)}
 
     def records(self) -> dict[str, type[Record]]:
         taken = {record.port for record in RECORDS} | {"rows", "with", "model", "models", "require", "about", *KINDS}

@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
-from functools import cache
 from typing import Any, ClassVar, Literal, NamedTuple, Self, TypeAlias, TypeVar
 
 from constitutional.errors import DataError
@@ -120,7 +119,9 @@ class Record:
 
     def derive(self, to: type[Derived], stage: str, index: int = 0, **values: Any) -> Derived:
         """A new record made from this one by `stage` (`kind/name`), with its id, parent and meta set."""
-        shared = {n: getattr(self, n) for n in _columns(to) if n in _columns(type(self)) and n not in ("row_id", "parents")}
+        shared = {
+            n: getattr(self, n) for n in _columns(to) if n in _columns(type(self)) and n not in ("row_id", "parents")
+        }
         made = to(**{**shared, **values, "row_id": "", "parents": (self.row_id,)})
         content = {k: v for k, v in made.to_row().items() if k not in ("row_id", "parents", "meta")}
         return replace(made, row_id=derived_row_id(stage, (self.row_id,), index, content))
@@ -275,12 +276,19 @@ def _rounds(value: Any) -> tuple[Round, ...]:
 
 
 _READ: dict[str, Any] = {
-    "prompt": messages, "completion": _text, "chosen": _text, "rejected": _text, "rounds": _rounds, "parents": tuple,
-    "flags": tuple, "models": tuple, "principles": tuple, "meta": _meta,
+    "prompt": messages,
+    "completion": _text,
+    "chosen": _text,
+    "rejected": _text,
+    "rounds": _rounds,
+    "parents": tuple,
+    "flags": tuple,
+    "models": tuple,
+    "principles": tuple,
+    "meta": _meta,
 }
 
 
-@cache
 def _columns(record: type[Record]) -> tuple[str, ...]:
     return tuple(f.name for f in fields(record))
 

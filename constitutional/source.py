@@ -38,6 +38,10 @@ class Source(ABC):
         """What decides the rows: a digest of the content, never a path or a date."""
 
 
+class ExecutorParams(Params):
+    """Base of an executor's parameters."""
+
+
 class Executor(ABC):
     """A place to run whole stages that want a process of their own.
 
@@ -46,9 +50,9 @@ class Executor(ABC):
     """
 
     name: ClassVar[str]
-    Params: ClassVar[type[Params]] = Params
+    Params: ClassVar[type[ExecutorParams]] = ExecutorParams
 
-    def __init__(self, params: Params) -> None:
+    def __init__(self, params: ExecutorParams) -> None:
         self.params: Any = params
 
     @abstractmethod

@@ -12,7 +12,19 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, NamedTuple, NoReturn, Protocol, TypeAlias, TypeVar, get_args
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    ClassVar,
+    Generic,
+    Literal,
+    NamedTuple,
+    NoReturn,
+    Protocol,
+    TypeAlias,
+    TypeVar,
+    get_args,
+)
 
 from constitutional.backend import Capability, Choice, ChoiceRequest, Completion, Request
 from constitutional.ids import Json, JsonObject
@@ -84,9 +96,11 @@ class RowContext(Protocol):
     """What a row stage may use while it works on one row."""
 
     constitution: Constitution
-    #: A function of (seed, stage, row): the same at any batch size.
-    random: random.Random
     seed: int
+
+    @property
+    def random(self) -> random.Random:
+        """A stream that is a function of (seed, stage, row): the same at any batch size."""
 
     async def ask(self, request: Request, model: str = "model") -> Completion:
         """The model's answer.  Raises `Unanswered`; let it pass."""

@@ -18,7 +18,8 @@ FORMATS: tuple[Format, ...] = ("full", "json", "github", "short")
 @click.command()
 @spec_options
 @click.option("--format", "form", type=click.Choice(FORMATS), default="full", help="How to print what is found.")
-def check(spec: Path, sets: Sequence[str], plugins: Sequence[str], form: Format) -> int:
+@click.option("--show", "canonical", is_flag=True, help="Print the spec as it is understood.")
+def check(spec: Path, sets: Sequence[str], plugins: Sequence[str], form: Format, canonical: bool) -> int:
     """Find every mistake that can be known before the first model call."""
     from constitutional.errors import SpecError
     from constitutional.spec.render import render
@@ -31,6 +32,10 @@ def check(spec: Path, sets: Sequence[str], plugins: Sequence[str], form: Format)
     for found in cells:
         if found.diagnostics:
             click.echo(render(found.diagnostics, form, color=sys.stdout.isatty()))
-    if form == "full":
+    if canonical:
+        from constitutional.spec.show import show
+
+        click.echo("---\n".join(show(found.spec) for found in cells), nl=False)
+    elif form == "full":
         click.echo(f"{spec}: no mistakes in {sum(len(found.stages) for found in cells)} stages")
     return 0

@@ -104,7 +104,12 @@ class View:
     def _overall(self) -> tuple[Text, Text, ProgressBar, Text]:
         done, total = len(self._finished) + len(self._reused), len(self._plan.steps)
         bar = ProgressBar(total=max(total, 1), completed=done, width=20)
-        return Text(self._plan.name, style="bold"), Text("all steps", style="dim"), bar, Text(f"{done}/{total} steps  {_clock(time.monotonic() - self._begin)}")
+        return (
+            Text(self._plan.name, style="bold"),
+            Text("all steps", style="dim"),
+            bar,
+            Text(f"{done}/{total} steps  {_clock(time.monotonic() - self._begin)}"),
+        )
 
     def _cells(self, name: str) -> tuple[ProgressBar | Text, Text]:
         if name in self._finished:
@@ -136,8 +141,16 @@ def progress_line(progress: StepProgress, seconds: float | None = None) -> str:
 def finished_line(event: StepFinished) -> str:
     """`400 rows -> 396  4 dropped (identical)  12.1 s`."""
     rows = [f"{event.rows_in:,} rows -> {event.rows_out:,}"] if event.rows_in or event.rows_out else []
-    lost = [_lost(fate, count, event.reasons.get(fate, {})) for fate, count in event.ledger.items() if count and fate != "kept"]
-    calls = [f"{event.calls:,} calls" + (f" ({event.calls_reused:,} known)" if event.calls_reused else "")] if event.calls else []
+    lost = [
+        _lost(fate, count, event.reasons.get(fate, {}))
+        for fate, count in event.ledger.items()
+        if count and fate != "kept"
+    ]
+    calls = (
+        [f"{event.calls:,} calls" + (f" ({event.calls_reused:,} known)" if event.calls_reused else "")]
+        if event.calls
+        else []
+    )
     return "  ".join([*rows, *lost, *calls, f"{event.seconds:.1f} s"])
 
 
@@ -150,4 +163,8 @@ def _clock(seconds: float) -> str:
     whole = int(seconds)
     if whole < 60:
         return f"{whole} s"
-    return f"{whole // 60}:{whole % 60:02d}" if whole < 3600 else f"{whole // 3600}:{whole // 60 % 60:02d}:{whole % 60:02d}"
+    return (
+        f"{whole // 60}:{whole % 60:02d}"
+        if whole < 3600
+        else f"{whole // 3600}:{whole // 60 % 60:02d}:{whole % 60:02d}"
+    )

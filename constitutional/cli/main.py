@@ -39,12 +39,16 @@ class LazyGroup(click.Group):
         with formatter.section("Commands"):
             formatter.write_dl(list(COMMANDS.items()))
 
-    def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
         if args and args[0] not in COMMANDS and not args[0].startswith("-"):
             from constitutional.suggest import nearest
 
             guess = nearest(args[0], COMMANDS)
-            raise click.UsageError(f"There is no command {args[0]!r}" + (f"; did you mean {guess!r}?" if guess else "."))
+            raise click.UsageError(
+                f"There is no command {args[0]!r}" + (f"; did you mean {guess!r}?" if guess else ".")
+            )
         return super().resolve_command(ctx, args)
 
 
@@ -70,7 +74,7 @@ def main() -> None:
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(1)
-    except Exception as error:  # noqa: BLE001  (the last place where an error can be put in words)
+    except Exception as error:
         if debug:
             raise
         sys.exit(_say(error))

@@ -40,7 +40,9 @@ def spec_options(command: Command) -> Command:
 
 
 def root_option(command: Command) -> Command:
-    return click.option("--root", type=click.Path(file_okay=False, path_type=Path), default=Path("runs"), help=ROOT_HELP)(command)
+    return click.option(
+        "--root", type=click.Path(file_okay=False, path_type=Path), default=Path("runs"), help=ROOT_HELP
+    )(command)
 
 
 def open_spec(spec: Path, sets: Sequence[str], plugins: Sequence[str] = ()) -> list[Opened]:
@@ -51,7 +53,20 @@ def open_spec(spec: Path, sets: Sequence[str], plugins: Sequence[str] = ()) -> l
     """
     from constitutional.plan.make import plan
 
-    return [Opened(found, registry, plan(found, registry)) for found, registry in checked_cells(spec, sets, plugins)]
+    opened = [Opened(found, registry, plan(found, registry)) for found, registry in checked_cells(spec, sets, plugins)]
+    for one in opened:
+        _lint(one)
+    return opened
+
+
+def _lint(one: Opened) -> None:
+    """Let the rules of plugins look at spec, constitution and plan; an error stops here, before the first call."""
+    from constitutional.errors import SpecError
+
+    subjects = (one.checked.spec, one.plan.constitution, one.plan)
+    found = [said for rule in one.registry.lint_rules() for subject in subjects for said in rule().check(subject)]
+    if any(said.severity == "error" for said in found):
+        raise SpecError(found)
 
 
 def checked_cells(spec: Path, sets: Sequence[str], plugins: Sequence[str] = ()) -> list[tuple[Checked, Registry]]:

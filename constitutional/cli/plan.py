@@ -56,7 +56,11 @@ def _table(one: Opened, whys: Any) -> None:
         step = one.plan[name]
         state = why.state.value
         if why.rows_done:
-            state += f" ({why.rows_done:,} of {why.rows_total:,} rows)" if why.rows_total is not None else f" ({why.rows_done:,} rows)"
+            state += (
+                f" ({why.rows_done:,} of {why.rows_total:,} rows)"
+                if why.rows_total is not None
+                else f" ({why.rows_done:,} rows)"
+            )
         reason = f": {why.reason}" if why.reason else ""
         click.echo(f"{name:<{wide}}  {step.path:<{stages}}  {state}{reason}")
     todo = sum(why.state.value != "done" for why in whys.values())

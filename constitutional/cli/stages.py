@@ -40,11 +40,15 @@ def _found(registry: Registry, kind: str, name: str) -> list[Registered[Stage]]:
     from constitutional.suggest import nearest
 
     if kind and kind not in KINDS:
-        raise click.UsageError(f"there is no kind {kind!r}" + _guess(nearest(kind, KINDS)) + f"; kinds: {', '.join(KINDS)}")
+        raise click.UsageError(
+            f"there is no kind {kind!r}" + _guess(nearest(kind, KINDS)) + f"; kinds: {', '.join(KINDS)}"
+        )
     all_stages = [registry.stage(k, path) for k in KINDS for path in registry.stage_names(k) if k == kind or not kind]
     found = [stage for stage in all_stages if not name or stage.path == name]
     if not found:
-        raise click.UsageError(f"there is no {kind} {name!r}" + _guess(nearest(name, [stage.path for stage in all_stages])))
+        raise click.UsageError(
+            f"there is no {kind} {name!r}" + _guess(nearest(name, [stage.path for stage in all_stages]))
+        )
     return found
 
 
@@ -64,7 +68,9 @@ def _explain(stage: Registered[Stage]) -> None:
     click.echo("takes")
     for port, flow in said["takes"].items():
         click.echo(f"  {port}: {flow}")
-    click.echo("gives\n  " + ", ".join(f"{name or 'rows'}: {flow}" if name else flow for name, flow in said["gives"].items()))
+    click.echo(
+        "gives\n  " + ", ".join(f"{name or 'rows'}: {flow}" if name else flow for name, flow in said["gives"].items())
+    )
     click.echo("\nwith")
     for name, parameter in said["parameters"].items():
         default = "required" if parameter["required"] else f"default {json.dumps(parameter['default'])}"
@@ -76,7 +82,10 @@ def _explain(stage: Registered[Stage]) -> None:
 def _described(stage: Registered[Stage]) -> dict[str, Any]:
     cls = stage.cls
     takes = {port: _port(taken) for port, taken in cls.takes.items()}
-    takes |= {port: f"model{'s by label' if ask.labelled else ''} ({ask.capability.name})".lower() for port, ask in cls.asks.items()}
+    takes |= {
+        port: f"model{'s by label' if ask.labelled else ''} ({ask.capability.name})".lower()
+        for port, ask in cls.asks.items()
+    }
     return {
         "kind": cls.kind, "name": stage.path, "version": cls.version, "plugin": str(stage.plugin), "about": inspect.getdoc(cls) or "",
         "takes": takes, "gives": _gives(cls), "parameters": parameters(cls.Params), "figures": _figures(cls),
@@ -85,7 +94,9 @@ def _described(stage: Registered[Stage]) -> dict[str, Any]:
 
 def _port(taken: Any) -> str:
     how = "labels to names" if taken.labelled else "one name or a list" if taken.many else "one name"
-    return f"{taken.type.__name__} ({how}{', optional' if taken.optional else ''})" + (f": {taken.about}" if taken.about else "")
+    return f"{taken.type.__name__} ({how}{', optional' if taken.optional else ''})" + (
+        f": {taken.about}" if taken.about else ""
+    )
 
 
 def _gives(cls: type[Stage]) -> dict[str, str]:
@@ -124,7 +135,11 @@ def _plain(value: Any) -> Any:
 
 
 def _type(annotation: Any) -> str:
-    text = annotation.__name__ if isinstance(annotation, type) and not getattr(annotation, "__args__", None) else str(annotation)
+    text = (
+        annotation.__name__
+        if isinstance(annotation, type) and not getattr(annotation, "__args__", None)
+        else str(annotation)
+    )
     for noise in ("typing.", "collections.abc.", "pathlib.", "NoneType"):
         text = text.replace(noise, "None" if noise == "NoneType" else "")
     return text

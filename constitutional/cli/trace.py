@@ -23,7 +23,9 @@ def trace(row: str, root: Path, run_name: str | None) -> int:
     known = tables(run)
     found = find(known, [row])
     if not found:
-        raise click.UsageError(f"no row of {run.name!r} has an id that begins with {row!r}; `constitutional show STEP` prints ids")
+        raise click.UsageError(
+            f"no row of {run.name!r} has an id that begins with {row!r}; `constitutional show STEP` prints ids"
+        )
     if len(found) > 1:
         raise click.UsageError(f"{len(found)} rows begin with {row!r}: {', '.join(f.row['row_id'] for f in found[:5])}")
     for depth, one in enumerate(ancestors(known, found[0])):

@@ -24,5 +24,6 @@ def path(name: str) -> Path:
     folder = _HERE / name.replace("-", "_")
     if not (folder / "config.json").is_file():
         guess = nearest(name, names())
-        raise UserError(f"there is no model builtin:{name}", help=f"did you mean builtin:{guess}?" if guess else f"there are: {', '.join(names())}")
+        hint = f"did you mean builtin:{guess}?" if guess else f"there are: {', '.join(names())}"
+        raise UserError(f"there is no model builtin:{name}", help=hint)
     return folder

@@ -37,5 +37,6 @@ def check(step: str, account: Account, limits: Limits, total: int | None) -> Non
         allowed = allowed * max(base, 1)
     if troubled > allowed:
         reasons = {r: n for fate in ("unscored", "failed") for r, n in account.reasons.get(fate, {}).items()}
-        raise StepFailed(step, f"{troubled} of {account.settled} rows ended unscored or failed ({most_frequent(reasons)})",
-                         help="mend the cause and run again: finished rows are kept; `limits: {max_failures: …}` allows more")  # fmt: skip
+        said = f"{troubled} of {account.settled} rows ended unscored or failed ({most_frequent(reasons)})"
+        hint = "mend the cause and run again: finished rows are kept; `limits: {max_failures: …}` allows more"
+        raise StepFailed(step, said, help=hint)

@@ -56,11 +56,11 @@ class OneRow:
             seed = row_seed(self.seed, self._step.path, self._row.row_id, request.sample)
             request = replace(request, seed=seed)
         queue = self._dispatcher.queue(self._model(model))
-        return cast(Completion, await queue.ask(request, self._step.depth, self.calls))
+        return cast("Completion", await queue.ask(request, self._step.depth, self.calls))
 
     async def choose(self, request: ChoiceRequest, model: str = "model") -> Choice:
         queue = self._dispatcher.queue(self._model(model))
-        return cast(Choice, await queue.ask(request, self._step.depth, self.calls))
+        return cast("Choice", await queue.ask(request, self._step.depth, self.calls))
 
     def render(self, template: str, **values: object) -> Messages:
         try:
@@ -91,7 +91,9 @@ class OneRow:
 class Survey:
     """`SurveyContext` of one step."""
 
-    def __init__(self, step: Step, constitution: Constitution, dispatcher: Dispatcher, workdir: Path, report: Report) -> None:
+    def __init__(
+        self, step: Step, constitution: Constitution, dispatcher: Dispatcher, workdir: Path, report: Report
+    ) -> None:
         self.constitution = constitution
         self.seed = step.seed
         self.workdir = workdir

@@ -21,7 +21,9 @@ Observer = Callable[[Event], None]
 class Events:
     """Fan-out of one run's events.  Observers are called in place; listeners by a thread of their own."""
 
-    def __init__(self, log: Path, registry: Registry, observers: Sequence[Observer] = (), say: Callable[[str], None] = print) -> None:
+    def __init__(
+        self, log: Path, registry: Registry, observers: Sequence[Observer] = (), say: Callable[[str], None] = print
+    ) -> None:
         self._log: TextIO = log.open("a", encoding="utf-8")
         self._registry = registry
         self._observers = tuple(observers)

@@ -39,7 +39,9 @@ ANNOUNCED = 100
 class Execution:
     """Runs units, and knows how far each running step is."""
 
-    def __init__(self, plan: Plan, registry: Registry, store: Store, dispatcher: Dispatcher, limits: Limits, events: Events) -> None:
+    def __init__(
+        self, plan: Plan, registry: Registry, store: Store, dispatcher: Dispatcher, limits: Limits, events: Events
+    ) -> None:
         self._plan = plan
         self._registry = registry
         self._store = store
@@ -90,10 +92,10 @@ class Execution:
 
     def _row_step(self, step: Step) -> RowStep:
         assert step.stage is not None
-        stage = cast(RowStage[Any, Any], step.stage.cls(step.params))
+        stage = cast("RowStage[Any, Any]", step.stage.cls(step.params))
         flow = step.gives[MAIN]
         row_step = RowStep(
-            step, stage, cast(type[Record], flow), constitution=self._plan.constitution, dispatcher=self._dispatcher,
+            step, stage, cast("type[Record]", flow), constitution=self._plan.constitution, dispatcher=self._dispatcher,
             journal=self._store.journal, limits=self._limits, trouble=self._trouble,
         )  # fmt: skip
         self._accounts[step.name] = row_step.account
@@ -103,7 +105,7 @@ class Execution:
         started, source = time.monotonic(), step.source
         assert source is not None
         account = Account()
-        record = cast(type[Record], step.gives[MAIN])
+        record = cast("type[Record]", step.gives[MAIN])
 
         def rows() -> Any:
             for row in to_record(source.rows(), record):
@@ -112,18 +114,22 @@ class Execution:
                 account.book("kept")
                 yield row
 
-        finished = await asyncio.to_thread(finish, self._store.artifacts, step, step.gives, {MAIN: rows()}, {}, account, {})
+        finished = await asyncio.to_thread(
+            finish, self._store.artifacts, step, step.gives, {MAIN: rows()}, {}, account, {}
+        )
         self._announce(step, finished, account, started)
 
     async def _whole(self, step: Step) -> None:
         started = time.monotonic()
         assert step.stage is not None
-        stage = cast(WholeStage, step.stage.cls(step.params))
+        stage = cast("WholeStage", step.stage.cls(step.params))
         workdir = self._store.workdir(step.fingerprint)
         inputs = self._inputs(step)
         if stage.isolated:
             await self._dispatcher.close()
-            outputs = await run_isolated(self._job(step, workdir), workdir, self._executor(), step, step.gives, self._report(step))
+            outputs = await run_isolated(
+                self._job(step, workdir), workdir, self._executor(), step, step.gives, self._report(step)
+            )
         else:
             context = Whole(self._plan.constitution, step.seed, workdir, self._report(step))
             workdir.mkdir(parents=True, exist_ok=True)
@@ -133,7 +139,7 @@ class Execution:
     async def _survey(self, step: Step) -> None:
         started = time.monotonic()
         assert step.stage is not None
-        stage = cast(SurveyStage, step.stage.cls(step.params))
+        stage = cast("SurveyStage", step.stage.cls(step.params))
         workdir = self._store.workdir(step.fingerprint)
         workdir.mkdir(parents=True, exist_ok=True)
         inputs, account = self._inputs(step), Account()
@@ -142,7 +148,9 @@ class Execution:
         context.add_calls_to(account)
         await self._close(step, inputs, outputs, account, started)
 
-    async def _close(self, step: Step, inputs: StoredInputs, outputs: Outputs, account: Account, started: float) -> None:
+    async def _close(
+        self, step: Step, inputs: StoredInputs, outputs: Outputs, account: Account, started: float
+    ) -> None:
         """Book the input rows as the stage says, check the sums, and write the artifact."""
         account.rows_in = inputs.count(step.driving) if step.driving is not None else 0
         fates = outputs.fates or {("kept", ""): account.rows_in}
@@ -159,11 +167,13 @@ class Execution:
 
     def _stored_rows(self, source: Input, index: int) -> StoredRows:
         path = self._store.artifacts.path(source.fingerprint, source.output)
-        return StoredRows(index, path, cast(type[Record], source.flow))
+        return StoredRows(index, path, cast("type[Record]", source.flow))
 
     def _stored(self, step: Step) -> Mapping[str, Sequence[Stored]]:
         return {
-            port: [Stored(str(self._store.artifacts.path(i.fingerprint, i.output)), i.flow.port, i.label) for i in inputs]
+            port: [
+                Stored(str(self._store.artifacts.path(i.fingerprint, i.output)), i.flow.port, i.label) for i in inputs
+            ]
             for port, inputs in step.inputs.items()
         }
 
@@ -172,7 +182,9 @@ class Execution:
         return step.stage.cls.takes
 
     def _inputs(self, step: Step) -> StoredInputs:
-        return StoredInputs(self._takes(step), self._records(step), self._stored(step), self._weights(step), _labels(step))
+        return StoredInputs(
+            self._takes(step), self._records(step), self._stored(step), self._weights(step), _labels(step)
+        )
 
     def _records(self, step: Step) -> Mapping[str, type[Record]]:
         """Record types by port name, as they flow here: a plugin's included."""
@@ -205,7 +217,17 @@ class Execution:
     def _start(self, step: Step, done: int = 0) -> None:
         self._done.setdefault(step.name, done)
         reason = f"{done} rows are done already" if done else ""
-        self._events.emit(StepStarted(time=time.time(), run=self._plan.name, step=step.name, stage=step.path, done=done, total=None, reason=reason))
+        self._events.emit(
+            StepStarted(
+                time=time.time(),
+                run=self._plan.name,
+                step=step.name,
+                stage=step.path,
+                done=done,
+                total=None,
+                reason=reason,
+            )
+        )
 
     def _report(self, step: Step) -> Any:
         def report(done: int, total: int, **metrics: Json) -> None:
@@ -216,7 +238,17 @@ class Execution:
 
     def _trouble(self, step: Step, row: Record, fate: str, reason: str, detail: str) -> None:
         if self._accounts[step.name].troubled <= ANNOUNCED:
-            self._events.emit(RowFailed(time=time.time(), run=self._plan.name, step=step.name, row_id=row.row_id, fate=fate, reason=reason, detail=detail[:2000]))
+            self._events.emit(
+                RowFailed(
+                    time=time.time(),
+                    run=self._plan.name,
+                    step=step.name,
+                    row_id=row.row_id,
+                    fate=fate,
+                    reason=reason,
+                    detail=detail[:2000],
+                )
+            )
 
     def _announce(self, step: Step, finished: Finished, account: Account, started: float) -> None:
         self._rows.pop(step.name, None)
@@ -243,9 +275,17 @@ class Execution:
         row_step = self._rows.get(name)
         if row_step is None:
             metrics = self._metrics.get(name, {})
-            return StepProgress(done=self._done.get(name, 0), total=self._totals.get(name), fates={}, calls=0, tokens=0, metrics=metrics)
+            return StepProgress(
+                done=self._done.get(name, 0), total=self._totals.get(name), fates={}, calls=0, tokens=0, metrics=metrics
+            )
         account = row_step.account
-        return StepProgress(done=account.settled, total=row_step.total, fates=account.ledger(), calls=account.calls, tokens=account.tokens)
+        return StepProgress(
+            done=account.settled,
+            total=row_step.total,
+            fates=account.ledger(),
+            calls=account.calls,
+            tokens=account.tokens,
+        )
 
 
 def _labels(step: Step) -> Mapping[str, Sequence[str]]:
@@ -258,5 +298,3 @@ def _labels(step: Step) -> Mapping[str, Sequence[str]]:
         if dot:
             found.setdefault(port, []).append(label)
     return found
-
-

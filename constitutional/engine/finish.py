@@ -28,7 +28,9 @@ def finish(artifacts: Artifacts, step: Step, gives: Mapping[str, Flow], rows: Ma
         outputs = {}
         for name, flow in gives.items():
             folder = aside / (name or "main")
-            outputs[name] = _write_rows(folder, flow, rows[name]) if name in rows else _take(folder, flow, folders[name])
+            outputs[name] = (
+                _write_rows(folder, flow, rows[name]) if name in rows else _take(folder, flow, folders[name])
+            )
         finished = Finished(
             fingerprint=step.fingerprint, stage=step.path, parts=step.parts, outputs=outputs, rows_in=account.rows_in,
             ledger=account.ledger(), reasons=account.why(), figures=figures, calls=account.calls, tokens=account.tokens,
@@ -52,7 +54,7 @@ def _take(folder: Path, flow: Flow, made: Path) -> Output:
 def _check_outputs(step: Step, gives: Mapping[str, Flow], given: set[str]) -> None:
     missing, extra = set(gives) - given, given - set(gives)
     if missing or extra:
-        said = [f"gave no `{name or 'main'}`" for name in sorted(missing)] + [f"gave an unknown `{name}`" for name in sorted(extra)]
+        said = [f"gave no `{name or 'main'}`" for name in sorted(missing)] + [
+            f"gave an unknown `{name}`" for name in sorted(extra)
+        ]
         raise StepFailed(step.name, f"stage {step.path} {' and '.join(said)}")
-
-

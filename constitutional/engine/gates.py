@@ -14,7 +14,9 @@ FORMAT = 1
 
 def figures(plan: Plan, store: Store, done: set[str]) -> dict[str, Any]:
     """The figures of every finished step that has some, by step."""
-    found = {name: store.artifacts.finished(step.fingerprint).figures for name, step in plan.steps.items() if name in done}
+    found = {
+        name: store.artifacts.finished(step.fingerprint).figures for name, step in plan.steps.items() if name in done
+    }
     return {name: dict(said) for name, said in found.items() if said}
 
 

@@ -27,8 +27,14 @@ class Stored:
 class StoredInputs:
     """`Inputs` over finished steps."""
 
-    def __init__(self, takes: Mapping[str, Port], records: Mapping[str, type[Record]],
-                 stored: Mapping[str, Sequence[Stored]], models: Mapping[str, str], labels: Mapping[str, Sequence[str]]) -> None:  # fmt: skip
+    def __init__(
+        self,
+        takes: Mapping[str, Port],
+        records: Mapping[str, type[Record]],
+        stored: Mapping[str, Sequence[Stored]],
+        models: Mapping[str, str],
+        labels: Mapping[str, Sequence[str]],
+    ) -> None:
         self._takes = takes
         self._records = records
         self._stored = stored

@@ -40,7 +40,9 @@ class Result:
     seconds: float
 
 
-def run(plan: Plan, registry: Registry, store: Store, observers: Sequence[Observer] = (), say: Callable[[str], None] = print) -> Result:
+def run(
+    plan: Plan, registry: Registry, store: Store, observers: Sequence[Observer] = (), say: Callable[[str], None] = print
+) -> Result:
     """Do what is not yet done, and return how it ended.
 
     Raises:
@@ -56,11 +58,21 @@ def run(plan: Plan, registry: Registry, store: Store, observers: Sequence[Observ
 def check_gates(result: Result) -> None:
     """Raise `GateFailed` where a `require:` did not hold."""
     if result.failed_gates:
-        raise GateFailed("not met: " + "; ".join(result.failed_gates), help="the models and figures are there; the spec asks for more")
+        raise GateFailed(
+            "not met: " + "; ".join(result.failed_gates),
+            help="the models and figures are there; the spec asks for more",
+        )
 
 
 class _Run:
-    def __init__(self, plan: Plan, registry: Registry, folder: RunFolder, observers: Sequence[Observer], say: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        plan: Plan,
+        registry: Registry,
+        folder: RunFolder,
+        observers: Sequence[Observer],
+        say: Callable[[str], None],
+    ) -> None:
         self.plan = plan
         self.folder = folder
         self.store = folder.store
@@ -88,7 +100,13 @@ class _Run:
 
     def _events(self) -> Events:
         events = Events(self.folder.path / "events.jsonl", self.registry, self._observers, self._say)
-        started = RunStarted(time=time.time(), run=self.plan.name, spec=str(self.plan.spec_path), folder=str(self.folder.path), steps=tuple(self.plan.steps))
+        started = RunStarted(
+            time=time.time(),
+            run=self.plan.name,
+            spec=str(self.plan.spec_path),
+            folder=str(self.folder.path),
+            steps=tuple(self.plan.steps),
+        )
         events.emit(started)
         for name in self.plan.steps:
             if name in self.reused:
@@ -109,7 +127,9 @@ class _Run:
                     running[asyncio.create_task(execution.unit(unit))] = unit
                 finished, _ = await asyncio.wait({*running, stopped}, return_when=asyncio.FIRST_COMPLETED)
                 if stopped in finished:
-                    raise Interrupted("stopped; everything finished so far is kept", help="the same command goes on from here")
+                    raise Interrupted(
+                        "stopped; everything finished so far is kept", help="the same command goes on from here"
+                    )
                 for task in finished:
                     task.result()
                     await self._settle(running.pop(task), running.values(), dispatcher)
@@ -123,7 +143,9 @@ class _Run:
             beat.cancel()
             stopped.cancel()
 
-    async def _settle(self, unit: Sequence[Step], running: Iterator[Sequence[Step]] | Any, dispatcher: Dispatcher) -> None:
+    async def _settle(
+        self, unit: Sequence[Step], running: Iterator[Sequence[Step]] | Any, dispatcher: Dispatcher
+    ) -> None:
         """Mark a unit done, link its artifacts, and free the models that nobody needs any more."""
         for step in unit:
             self.done.add(step.name)
@@ -214,9 +236,5 @@ def _status(error: ConstitutionalError | None, failed: Sequence[str]) -> str:
 
 def _first(errors: BaseExceptionGroup[ConstitutionalError]) -> ConstitutionalError:
     """The first error of a group; a stop that was asked for comes before the failures it caused."""
-    found: list[ConstitutionalError] = []
-    for error in errors.exceptions:
-        found.append(_first(error) if isinstance(error, BaseExceptionGroup) else error)
+    found = [_first(error) if isinstance(error, BaseExceptionGroup) else error for error in errors.exceptions]
     return next((error for error in found if isinstance(error, Interrupted)), found[0])
-
-

@@ -51,14 +51,30 @@ class Outcome:
 
     def to_json(self) -> dict[str, Any]:
         rows = [row.to_row() for row in self.rows]
-        return {"fate": self.fate, "reason": self.reason, "rows": rows, "calls": self.calls.calls, "tokens": self.calls.tokens}
+        return {
+            "fate": self.fate,
+            "reason": self.reason,
+            "rows": rows,
+            "calls": self.calls.calls,
+            "tokens": self.calls.tokens,
+        }
 
 
 class RowStep:
     """One row step at work."""
 
-    def __init__(self, step: Step, stage: RowStage[Any, Any], output: type[Record], *, constitution: Constitution, dispatcher: Dispatcher,
-                 journal: Journal, limits: Limits, trouble: RowTrouble) -> None:  # fmt: skip
+    def __init__(
+        self,
+        step: Step,
+        stage: RowStage[Any, Any],
+        output: type[Record],
+        *,
+        constitution: Constitution,
+        dispatcher: Dispatcher,
+        journal: Journal,
+        limits: Limits,
+        trouble: RowTrouble,
+    ) -> None:
         self.step = step
         self.account = Account()
         self.total: int | None = None
@@ -185,7 +201,7 @@ def connect(steps: Sequence[RowStep], stored: Callable[[Input, int], StoredRows]
     """Join the steps of one stream, and let the others of their inputs be read from finished steps."""
     by_name = {row_step.step.name: row_step for row_step in steps}
     for row_step in steps:
-        for index, source in enumerate(row_step.step.inputs[cast(str, row_step.step.driving)]):
+        for index, source in enumerate(row_step.step.inputs[cast("str", row_step.step.driving)]):
             if source.step in by_name:
                 by_name[source.step].send_to(row_step, index)
             else:

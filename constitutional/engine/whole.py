@@ -27,7 +27,9 @@ GRACE_SECONDS = 10.0
 LOG_LINES = 15
 
 
-async def run_isolated(job: Job, folder: Path, executor: Executor, step: Step, gives: Mapping[str, Flow], report: Report) -> Outputs:
+async def run_isolated(
+    job: Job, folder: Path, executor: Executor, step: Step, gives: Mapping[str, Flow], report: Report
+) -> Outputs:
     """Run a whole stage through the executor and read back what it left.
 
     Raises:
@@ -45,7 +47,12 @@ async def run_isolated(job: Job, folder: Path, executor: Executor, step: Step, g
 
 async def start_here(folder: Path) -> int:
     """Run a worker on this machine until it ends; cancelled, it is asked to stop and then made to."""
-    environment = {**os.environ, "HF_HUB_DISABLE_TELEMETRY": "1", "TOKENIZERS_PARALLELISM": "false", "PYTHONUNBUFFERED": "1"}
+    environment = {
+        **os.environ,
+        "HF_HUB_DISABLE_TELEMETRY": "1",
+        "TOKENIZERS_PARALLELISM": "false",
+        "PYTHONUNBUFFERED": "1",
+    }
     with (folder / "log.txt").open("ab") as log:
         process = await asyncio.create_subprocess_exec(
             sys.executable, "-m", "constitutional.engine.worker", str(folder), stdin=asyncio.subprocess.DEVNULL,
@@ -127,5 +134,3 @@ def _tail(folder: Path) -> str:
     except OSError:
         return "  (no log)"
     return "\n".join(f"  {line}" for line in lines[-LOG_LINES:])
-
-

@@ -67,7 +67,9 @@ def _constitution(job: Job) -> Constitution:
     return read_constitution(Path(job.constitution)) if job.constitution else Constitution.empty()
 
 
-def _leave(folder: Path, outputs: Outputs, gives: Mapping[str, Flow], job: Job, registry: Registry) -> Mapping[str, Any]:
+def _leave(
+    folder: Path, outputs: Outputs, gives: Mapping[str, Flow], job: Job, registry: Registry
+) -> Mapping[str, Any]:
     (folder / "rows").mkdir(exist_ok=True)
     for name, rows in outputs.rows.items():
         flow = gives.get(name, Record)

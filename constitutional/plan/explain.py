@@ -52,7 +52,9 @@ def _reason(step: Step, before: Mapping[str, Any] | None, plan: Plan, artifacts:
         return "not finished, or its artifact was removed"
     old, new = before["parts"], step.parts
     changed = [part for part in {**new, **old} if old.get(part) != new.get(part)]
-    said = [words for part in changed for words in _changes(part, old.get(part), new.get(part), step, before, artifacts)]
+    said = [
+        words for part in changed for words in _changes(part, old.get(part), new.get(part), step, before, artifacts)
+    ]
     return "; ".join(said) or "changed"
 
 
@@ -64,10 +66,20 @@ def _changes(part: str, old: Any, new: Any, step: Step, before: Mapping[str, Any
     if part == "templates":
         return [f"template {name} changed" for name in {**new, **old} if old.get(name) != new.get(name)]
     if part == "models":
-        return [f"{port} changed ({step.models[port].name})" if port in step.models else f"{port} removed" for port in {**new, **old} if old.get(port) != new.get(port)]
+        return [
+            f"{port} changed ({step.models[port].name})" if port in step.models else f"{port} removed"
+            for port in {**new, **old}
+            if old.get(port) != new.get(port)
+        ]
     if part == "inputs":
         return [_input(port, step) for port in {**new, **old} if old.get(port) != new.get(port)]
-    return [{"seed": "the seed changed", "stage": f"implementation changed: {old} is now {new}", "content": "the data changed"}.get(part, f"{part} changed")]
+    return [
+        {
+            "seed": "the seed changed",
+            "stage": f"implementation changed: {old} is now {new}",
+            "content": "the data changed",
+        }.get(part, f"{part} changed")
+    ]
 
 
 def _parameter(name: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> str:
@@ -81,7 +93,9 @@ def _input(port: str, step: Step) -> str:
     return f"{port} changed ({names})" if names else f"{port} removed"
 
 
-def _principles(old: Mapping[str, Any], new: Mapping[str, Any], before: Mapping[str, Any], artifacts: Artifacts) -> list[str]:
+def _principles(
+    old: Mapping[str, Any], new: Mapping[str, Any], before: Mapping[str, Any], artifacts: Artifacts
+) -> list[str]:
     changed = [id for id in new if id in old and old[id] != new[id]]
     counts = _rows_by_principle(before, artifacts) if changed else {}
     said = [f"principle {id} changed{_of(counts, id)}" for id in changed]

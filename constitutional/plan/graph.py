@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 
 def order(needs: Mapping[str, Iterable[str]]) -> list[str]:
@@ -40,10 +41,10 @@ def depths(needs: Mapping[str, Iterable[str]], ordered: Sequence[str]) -> dict[s
     return found
 
 
-def _graph(needs: Mapping[str, Iterable[str]]) -> object:
+def _graph(needs: Mapping[str, Iterable[str]]) -> Any:
     import networkx as nx
 
-    graph = nx.DiGraph()
+    graph: nx.DiGraph[str] = nx.DiGraph()
     graph.add_nodes_from(needs)
     graph.add_edges_from((need, name) for name, all_needs in needs.items() for need in all_needs)
     return graph

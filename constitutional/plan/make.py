@@ -7,9 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from constitutional.constitution.model import Constitution
-from constitutional.parameters import StageParams
+from constitutional.parameters import StageParams, marked
 from constitutional.parameters import Template as TemplateMark
-from constitutional.parameters import marked
 from constitutional.plan import fingerprint as fp
 from constitutional.plan import graph
 from constitutional.plan.step import Bounds, Input, ModelUse, Plan, Shape, Step
@@ -38,7 +37,7 @@ def plan(checked: Checked, registry: Registry) -> Plan:
     executor = checked.executor_params.model_dump() if checked.executor_params is not None else {}
     return Plan(
         name=spec.name, spec_path=spec.path, spec_text=show(spec), seed=spec.seed, constitution=maker.constitution,
-        steps=maker.steps, limits=spec.limits, executor=spec.executor.use if spec.executor else "local", executor_params=executor,
+        steps=maker.steps, limits=checked.limits, executor=spec.executor.use if spec.executor else "local", executor_params=executor,
     )  # fmt: skip
 
 
@@ -53,7 +52,9 @@ class _Maker:
         self._identities: dict[str, str] = {}
 
     def needs(self, stage: CheckedStage) -> set[str]:
-        return {edge.target for edges in stage.inputs.values() for edge in edges if edge.target not in self._checked.models}
+        return {
+            edge.target for edges in stage.inputs.values() for edge in edges if edge.target not in self._checked.models
+        }
 
     def add(self, name: str, depth: int) -> None:
         data = self._checked.data.get(name)
@@ -62,7 +63,11 @@ class _Maker:
     def _source(self, data: CheckedData, depth: int) -> Step:
         source = data.source.cls(data.params)
         path = f"source/{data.source.path}"
-        parts = {"stage": f"{path}@{data.source.cls.version}", "record": data.record.port, "content": dict(source.identity())}
+        parts = {
+            "stage": f"{path}@{data.source.cls.version}",
+            "record": data.record.port,
+            "content": dict(source.identity()),
+        }
         return Step(name=data.spec.name, shape=Shape.SOURCE, path=path, place=str(data.spec.span), seed=self._checked.spec.seed,
                     gives={MAIN: data.record}, fingerprint=fp.of_parts(parts), parts=parts, source=source, depth=depth)  # fmt: skip
 

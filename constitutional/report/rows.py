@@ -8,7 +8,19 @@ from typing import Any
 from constitutional.text import printable
 
 #: Columns that are told in a form of their own, or not at all.
-_TOLD = {"row_id", "parents", "prompt", "completion", "chosen", "rejected", "first", "second", "rounds", "critique", "meta"}
+_TOLD = {
+    "row_id",
+    "parents",
+    "prompt",
+    "completion",
+    "chosen",
+    "rejected",
+    "first",
+    "second",
+    "rounds",
+    "critique",
+    "meta",
+}
 _INDENT = "    "
 
 
@@ -35,7 +47,9 @@ def _rounds(rounds: Sequence[Mapping[str, Any]]) -> Iterator[str]:
         before = "first answer" if number == 1 else f"answer before round {number}"
         yield from _text(before, told["response"])
         yield from _text(f"critique {number} ({told['principle']})", told["critique"])
-        yield from _text(f"revision {number}", told["revision"] if told["revision"] is not None else "(kept: nothing to criticise)")
+        yield from _text(
+            f"revision {number}", told["revision"] if told["revision"] is not None else "(kept: nothing to criticise)"
+        )
 
 
 def _label(name: str, row: Mapping[str, Any], rounds: Sequence[Any]) -> str:

@@ -14,6 +14,7 @@ from constitutional.engine.run import Result
 from constitutional.plan.step import Plan
 from constitutional.text import printable
 
+
 def print_result(plan: Plan, result: Result) -> None:
     """Say how a run ended."""
     console = Console(highlight=False, soft_wrap=False)
@@ -24,8 +25,13 @@ def print_result(plan: Plan, result: Result) -> None:
     _print_paths(console, "models", models(result.folder, plan))
     _print_paths(console, "data", data(result.folder, plan))
     console.print(Text(f"report  {result.folder.path / 'report.json'}"), soft_wrap=True)
-    done = f"{result.done} steps done, {result.reused} known" if result.done else f"nothing to do: all {result.reused} steps are done"
+    done = (
+        f"{result.done} steps done, {result.reused} known"
+        if result.done
+        else f"nothing to do: all {result.reused} steps are done"
+    )
     console.print(Text(f"{done}, {result.seconds:.1f} s"))
+
 
 def figures_table(title: str, by_label: Mapping[str, Mapping[str, Any]]) -> Table:
     """A row a model, a column a figure: value, interval, n, and what could not be judged."""
@@ -37,6 +43,7 @@ def figures_table(title: str, by_label: Mapping[str, Mapping[str, Any]]) -> Tabl
     for label, figures in by_label.items():
         table.add_row(printable(label), *(cell(figures.get(name)) for name in names))
     return table
+
 
 def cell(figure: Any) -> str:
     """`0.042 [0.02, 0.08]` and below it `n 180, 3 unscored`; a dash where there is nothing."""
@@ -50,11 +57,12 @@ def cell(figure: Any) -> str:
     notes += [f"{_total(figure['unscored'])} unscored"] if _total(figure.get("unscored", 0)) else []
     return said + (f"\n{', '.join(notes)}" if notes else "")
 
+
 def _total(unscored: Any) -> int:
     return sum(unscored.values()) if isinstance(unscored, Mapping) else int(unscored or 0)
+
 
 def _print_paths(console: Console, title: str, paths: Mapping[str, str]) -> None:
     wide = max((len(name) for name in paths), default=0)
     for name, path in paths.items():
         console.print(Text(f"{title:<6}  {name:<{wide}}  {path}"), soft_wrap=True)
-

@@ -71,7 +71,9 @@ class Artifacts:
         try:
             said = json.loads(path.read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
-            raise RunError(f"the artifact {path.parent} cannot be read: {error}", help="delete it to redo the step") from error
+            raise RunError(
+                f"the artifact {path.parent} cannot be read: {error}", help="delete it to redo the step"
+            ) from error
         if said.pop("format") != FORMAT:
             raise RunError(f"{path} was written by another version", help="delete it to redo the step")
         return Finished(**{**said, "outputs": {name: Output(**output) for name, output in said["outputs"].items()}})

@@ -115,7 +115,14 @@ class Collect(WholeStage):
         return {MAIN: Demonstration}
 
     def run(self, inputs: Any, ctx: Any) -> Outputs:
-        return Outputs(rows={MAIN: [Demonstration(row_id=r.row_id, prompt=r.prompt, completion=r.critique) for r in inputs.rows("critiques")]})
+        return Outputs(
+            rows={
+                MAIN: [
+                    Demonstration(row_id=r.row_id, prompt=r.prompt, completion=r.critique)
+                    for r in inputs.rows("critiques")
+                ]
+            }
+        )
 
 
 class ListParams(SourceParams):
@@ -134,8 +141,19 @@ class ListSource(Source):
         return {"texts": list(self.params.texts)}
 
 
-def _step(name: str, shape: Shape, cls: type[Stage], gives: Any, inputs: Mapping[str, list[Step]], model: ModelUse | None, depth: int, params: StageParams | None) -> Step:
-    joined = {port: [Input(s.name, MAIN, s.gives[MAIN], s.fingerprint) for s in steps] for port, steps in inputs.items()}
+def _step(
+    name: str,
+    shape: Shape,
+    cls: type[Stage],
+    gives: Any,
+    inputs: Mapping[str, list[Step]],
+    model: ModelUse | None,
+    depth: int,
+    params: StageParams | None,
+) -> Step:
+    joined = {
+        port: [Input(s.name, MAIN, s.gives[MAIN], s.fingerprint) for s in steps] for port, steps in inputs.items()
+    }
     params = params or cls.Params()
     parts = {"stage": f"{cls.kind}/{cls.name}", "params": params.model_dump(), "inputs": {p: [i.fingerprint for i in items] for p, items in joined.items()},
              "models": {"model": model.fingerprint} if model else {}, "templates": {}, "principles": {}}  # fmt: skip
@@ -146,7 +164,17 @@ def _step(name: str, shape: Shape, cls: type[Stage], gives: Any, inputs: Mapping
 def source_step(texts: Sequence[str], name: str = "prompts") -> Step:
     source = ListSource(ListParams(texts=tuple(texts)))
     parts = {"stage": "source/list", "content": source.identity()}
-    return Step(name=name, shape=Shape.SOURCE, path="source/list", place="spec.yaml:1:1", seed=17, gives={MAIN: Prompt}, fingerprint=digest(parts), parts=parts, source=source)
+    return Step(
+        name=name,
+        shape=Shape.SOURCE,
+        path="source/list",
+        place="spec.yaml:1:1",
+        seed=17,
+        gives={MAIN: Prompt},
+        fingerprint=digest(parts),
+        parts=parts,
+        source=source,
+    )
 
 
 def echo_use(**params: Any) -> ModelUse:
@@ -163,7 +191,15 @@ def whole_step(cls: type[Stage], name: str, inputs: Mapping[str, list[Step]], de
 
 
 def plan_of(*steps: Step, limits: Mapping[str, Any] | None = None) -> Plan:
-    return Plan(name="test", spec_path=Path("spec.yaml"), spec_text="", seed=17, constitution=Constitution.empty(), steps={s.name: s for s in steps}, limits=limits or {})
+    return Plan(
+        name="test",
+        spec_path=Path("spec.yaml"),
+        spec_text="",
+        seed=17,
+        constitution=Constitution.empty(),
+        steps={s.name: s for s in steps},
+        limits=limits or {},
+    )
 
 
 def chain(texts: Sequence[str], limits: Mapping[str, Any] | None = None, **params: Any) -> Plan:
@@ -172,7 +208,9 @@ def chain(texts: Sequence[str], limits: Mapping[str, Any] | None = None, **param
     prompts = source_step(texts)
     answers = row_step(Answer, "answers", {"prompts": [prompts]}, use, 1)
     complaints = row_step(Complain, "complaints", {"responses": [answers]}, use, 2)
-    return plan_of(prompts, answers, complaints, whole_step(Collect, "collected", {"critiques": [complaints]}, 3), limits=limits)
+    return plan_of(
+        prompts, answers, complaints, whole_step(Collect, "collected", {"critiques": [complaints]}, 3), limits=limits
+    )
 
 
 def registry() -> Registry:

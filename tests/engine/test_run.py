@@ -76,7 +76,11 @@ def test_every_row_is_accounted_for(tmp_path):
     run(plan, registry(), store)
     (finished,) = [e for e in events(store, plan, "step_finished") if e["step"] == "answers"]
     assert finished["ledger"] == {"kept": 40, "dropped": 1, "abstained": 0, "unscored": 1, "failed": 1}
-    assert finished["reasons"] == {"dropped": {"asked for it": 1}, "unscored": {"refused": 1}, "failed": {"ZeroDivisionError": 1}}
+    assert finished["reasons"] == {
+        "dropped": {"asked for it": 1},
+        "unscored": {"refused": 1},
+        "failed": {"ZeroDivisionError": 1},
+    }
     assert {e["reason"] for e in events(store, plan, "row_failed")} == {"refused", "ZeroDivisionError"}
     assert len(rows(store, plan, "complaints", Critique)) == 40
 

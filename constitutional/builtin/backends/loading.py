@@ -9,11 +9,11 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from constitutional.api import UserError
+from constitutional.builtin.contents import content_digest
 
 BUILTIN = "builtin:"
 #: What may lie in a model folder; all else may be a pickle or code under some name.
@@ -132,25 +132,8 @@ def folder_identity(folder: Path) -> str:
     deciding = sorted(p for p in folder.rglob("*") if p.is_file() and p.suffix in DECIDING_SUFFIXES)
     whole = hashlib.sha256()
     for path in deciding:
-        stat = path.stat()
-        whole.update(
-            f"{path.relative_to(folder).as_posix()}\0{_file_digest(str(path), stat.st_size, stat.st_mtime_ns)}\n".encode()
-        )
+        whole.update(f"{path.relative_to(folder).as_posix()}\0{content_digest(path)}\n".encode())
     return whole.hexdigest()
-
-
-@lru_cache(maxsize=4096)
-def _file_digest(path: str, size: int, time: int) -> str:
-    with Path(path).open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def quiet() -> None:
-    """Keep transformers from progress bars and advice: the terminal is the engine's."""
-    from transformers.utils import logging
-
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()
 
 
 def device_of(wish: str) -> str:

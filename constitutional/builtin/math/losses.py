@@ -21,7 +21,15 @@ def bradley_terry(chosen: Any, rejected: Any, p_chosen: Any, *, centring: float 
     return loss.mean()
 
 
-def dpo(policy_chosen: Any, policy_rejected: Any, reference_chosen: Any, reference_rejected: Any, p_chosen: Any, *, beta: float) -> Any:
+def dpo(
+    policy_chosen: Any,
+    policy_rejected: Any,
+    reference_chosen: Any,
+    reference_rejected: Any,
+    p_chosen: Any,
+    *,
+    beta: float,
+) -> Any:
     """Direct preference optimisation with a probability per pair.
 
     -[p log sigma(h) + (1 - p) log sigma(-h)] with h = beta [(log pi - log ref)(chosen) - (log pi - log ref)(rejected)];
@@ -32,7 +40,15 @@ def dpo(policy_chosen: Any, policy_rejected: Any, reference_chosen: Any, referen
     return cross_entropy(beta * ratio, p_chosen).mean()
 
 
-def ipo(policy_chosen: Any, policy_rejected: Any, reference_chosen: Any, reference_rejected: Any, p_chosen: Any, *, beta: float) -> Any:
+def ipo(
+    policy_chosen: Any,
+    policy_rejected: Any,
+    reference_chosen: Any,
+    reference_rejected: Any,
+    p_chosen: Any,
+    *,
+    beta: float,
+) -> Any:
     """Identity preference optimisation: (ratio - (2 p - 1) / (2 beta))^2.
 
     Equation 17 of Azar et al. 2024 (arXiv 2310.12036) for p = 1; with a probability per pair the regression target is
@@ -42,7 +58,15 @@ def ipo(policy_chosen: Any, policy_rejected: Any, reference_chosen: Any, referen
     return (ratio - (2 * p_chosen - 1) / (2 * beta)).square().mean()
 
 
-def hinge(policy_chosen: Any, policy_rejected: Any, reference_chosen: Any, reference_rejected: Any, p_chosen: Any, *, beta: float) -> Any:
+def hinge(
+    policy_chosen: Any,
+    policy_rejected: Any,
+    reference_chosen: Any,
+    reference_rejected: Any,
+    p_chosen: Any,
+    *,
+    beta: float,
+) -> Any:
     """p max(0, 1 - h) + (1 - p) max(0, 1 + h): SLiC's hinge on DPO's log-ratio (Liu et al. 2024, arXiv 2309.06657)."""
     import torch
 

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from constitutional.api import DataError, JsonObject, Source, SourceParams, SpecPath
-from constitutional.builtin.sources.shared import Columns, content_digest, identity_of, shaped
+from constitutional.builtin.contents import content_digest
+from constitutional.builtin.sources.shared import Columns, identity_of, shaped
 
 
 class HubParams(Columns):
@@ -41,14 +42,25 @@ class HubSource(Source):
 
         p = self.params
         try:
-            data = load_dataset(p.path, p.config, split=p.split, revision=p.revision, data_dir=p.data_dir, streaming=True)
+            data = load_dataset(
+                p.path, p.config, split=p.split, revision=p.revision, data_dir=p.data_dir, streaming=True
+            )
             yield from shaped(data, p)
         except (OSError, ValueError) as error:
-            raise DataError(f"data set {p.path}: {error}", help="without a network, save it to a folder and use `source: saved`") from error
+            raise DataError(
+                f"data set {p.path}: {error}", help="without a network, save it to a folder and use `source: saved`"
+            ) from error
 
     def identity(self) -> JsonObject:
         p = self.params
-        return {"hub": p.path, "config": p.config, "split": p.split, "revision": p.revision, "data_dir": p.data_dir, **identity_of(p)}
+        return {
+            "hub": p.path,
+            "config": p.config,
+            "split": p.split,
+            "revision": p.revision,
+            "data_dir": p.data_dir,
+            **identity_of(p),
+        }
 
 
 class SavedParams(Columns):

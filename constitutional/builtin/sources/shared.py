@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Iterator, Mapping
-from functools import lru_cache
 from itertools import islice
-from pathlib import Path
 from typing import Any
 
 from pydantic import Field
@@ -50,15 +47,3 @@ def shaped(rows: Iterable[Mapping[str, Any]], params: Columns) -> Iterator[Mappi
 
 def identity_of(params: Columns) -> dict[str, Any]:
     return {"columns": dict(params.columns), "limit": params.limit}
-
-
-def content_digest(path: Path) -> str:
-    """SHA-256 of a file; read again only when its size or time changes."""
-    stat = path.stat()
-    return _digest(str(path), stat.st_size, stat.st_mtime_ns)
-
-
-@lru_cache(maxsize=1024)
-def _digest(path: str, size: int, time: int) -> str:
-    with Path(path).open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -9,7 +9,7 @@ second model is in memory while training.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
@@ -44,10 +44,12 @@ class DpoTrainer(WholeStage):
     kind, name, version = "trainer", "dpo", 1
     isolated = True
     Params = DpoParams
-    takes: Mapping[str, Port] = {  # noqa: RUF012
+    takes: ClassVar[Mapping[str, Port]] = {
         "model": Port(PolicyModel, about="the policy to start from"),
         "preferences": Port(Preference, many=True, about="pairs with the probability that the chosen one is better"),
-        "reference": Port(PolicyModel, optional=True, about="the reference model; the policy as it starts where left out"),
+        "reference": Port(
+            PolicyModel, optional=True, about="the reference model; the policy as it starts where left out"
+        ),
     }
 
     @classmethod
@@ -114,7 +116,9 @@ class PairCollator:
         batch = {
             "input_ids": torch.tensor([p + a + [self._pad] * f for (p, a), f in zip(answers, fill, strict=True)]),
             "attention_mask": torch.tensor([[1] * (longest - f) + [0] * f for f in fill]),
-            "completion": torch.tensor([[0] * len(p) + [1] * len(a) + [0] * f for (p, a), f in zip(answers, fill, strict=True)]),
+            "completion": torch.tensor(
+                [[0] * len(p) + [1] * len(a) + [0] * f for (p, a), f in zip(answers, fill, strict=True)]
+            ),
             "p_chosen": torch.tensor([row["p_chosen"] for row in rows]),
         }
         if "reference" in rows[0]:
@@ -156,11 +160,15 @@ def dpo_trainer() -> Any:
             self._params = params
             self._margins: list[float] = []
 
-        def compute_loss(self, model: Any, inputs: dict[str, Any], return_outputs: bool = False, num_items_in_batch: Any = None) -> Any:
+        def compute_loss(
+            self, model: Any, inputs: dict[str, Any], return_outputs: bool = False, num_items_in_batch: Any = None
+        ) -> Any:
             chosen, rejected = logps(model, inputs, self._params).chunk(2)
             reference_chosen, reference_rejected = inputs["reference"].chunk(2)
             self._margins.append(float(((chosen - reference_chosen) - (rejected - reference_rejected)).detach().mean()))
-            loss = LOSSES[self._params.loss](chosen, rejected, reference_chosen, reference_rejected, inputs["p_chosen"], beta=self._params.beta)
+            loss = LOSSES[self._params.loss](
+                chosen, rejected, reference_chosen, reference_rejected, inputs["p_chosen"], beta=self._params.beta
+            )
             return (loss, {}) if return_outputs else loss
 
         def log(self, logs: dict[str, float], *rest: Any, **named: Any) -> None:

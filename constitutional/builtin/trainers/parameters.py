@@ -97,7 +97,9 @@ def training_arguments(params: TrainerParams, seed: int, workdir: Path, rows: in
     import torch
 
     cpu = not (torch.cuda.is_available() or torch.backends.mps.is_available())
-    bfloat = params.precision == "bfloat16" or (params.precision == "auto" and torch.cuda.is_available() and torch.cuda.is_bf16_supported())
+    bfloat = params.precision == "bfloat16" or (
+        params.precision == "auto" and torch.cuda.is_available() and torch.cuda.is_bf16_supported()
+    )
     return {
         "output_dir": str(workdir / "checkpoints"),
         "num_train_epochs": params.epochs,

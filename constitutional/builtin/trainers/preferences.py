@@ -10,7 +10,9 @@ from constitutional.builtin.backends.encoding import DialogueEncoder
 from constitutional.builtin.trainers import tokens
 
 
-def pairs(inputs: Inputs, encoder: DialogueEncoder, max_length: int, soft: bool) -> tuple[list[dict[str, Any]], dict[str, int]]:
+def pairs(
+    inputs: Inputs, encoder: DialogueEncoder, max_length: int, soft: bool
+) -> tuple[list[dict[str, Any]], dict[str, int]]:
     """Rows with `prompt_ids`, `chosen_ids`, `rejected_ids` (the last two without the prompt) and `p_chosen`.
 
     Raises:

@@ -4,11 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from pydantic import Field
 
-from constitutional.api import MAIN, Flow, Inputs, Outputs, PolicyModel, Port, Preference, RewardModel, StepFailed, WholeContext, WholeStage, digest
+from constitutional.api import (
+    MAIN,
+    Flow,
+    Inputs,
+    Outputs,
+    PolicyModel,
+    Port,
+    Preference,
+    RewardModel,
+    StepFailed,
+    WholeContext,
+    WholeStage,
+    digest,
+)
 from constitutional.builtin.backends.encoding import DialogueEncoder
 from constitutional.builtin.math import losses
 from constitutional.builtin.trainers import known_args, preferences, tokens, training
@@ -39,7 +52,7 @@ class RewardTrainer(WholeStage):
     kind, name, version = "trainer", "reward", 1
     isolated = True
     Params = RewardParams
-    takes: Mapping[str, Port] = {  # noqa: RUF012
+    takes: ClassVar[Mapping[str, Port]] = {
         "model": Port(PolicyModel, about="the model whose body the reward model gets"),
         "preferences": Port(Preference, many=True, about="pairs with the probability that the chosen one is better"),
     }
@@ -75,7 +88,9 @@ class RewardTrainer(WholeStage):
             data_collator=Collator(tokenizer.pad_token_id),
         )
         log = training.train(trainer, ctx)
-        figures = training.summary(log, trainer.state.global_step, len(taught)) | agreement(trainer.model, held_out, tokenizer.pad_token_id)
+        figures = training.summary(log, trainer.state.global_step, len(taught)) | agreement(
+            trainer.model, held_out, tokenizer.pad_token_id
+        )
         before = scores(trainer.model, rows[:COMPARED], tokenizer.pad_token_id)
         folder = training.save(trainer.model, tokenizer, ctx.workdir / "model", p.lora, figures, log)
         _compare(folder, rows[:COMPARED], tokenizer.pad_token_id, before, p)
@@ -103,7 +118,9 @@ def soft_reward_trainer() -> Any:
     from trl import RewardTrainer as Trainer
 
     class SoftRewardTrainer(Trainer):  # type: ignore[misc]
-        def compute_loss(self, model: Any, inputs: dict[str, Any], return_outputs: bool = False, num_items_in_batch: Any = None) -> Any:
+        def compute_loss(
+            self, model: Any, inputs: dict[str, Any], return_outputs: bool = False, num_items_in_batch: Any = None
+        ) -> Any:
             inputs = dict(inputs)
             p_chosen = inputs.pop("p_chosen")
             _, outputs = super().compute_loss(model, inputs, return_outputs=True, num_items_in_batch=num_items_in_batch)
@@ -123,7 +140,11 @@ def _split(rows: list[dict[str, Any]], fraction: float) -> tuple[list[dict[str, 
 
 
 def _whole(row: dict[str, Any]) -> dict[str, Any]:
-    return {"chosen_ids": row["prompt_ids"] + row["chosen_ids"], "rejected_ids": row["prompt_ids"] + row["rejected_ids"], "p_chosen": row["p_chosen"]}
+    return {
+        "chosen_ids": row["prompt_ids"] + row["chosen_ids"],
+        "rejected_ids": row["prompt_ids"] + row["rejected_ids"],
+        "p_chosen": row["p_chosen"],
+    }
 
 
 def scores(model: Any, rows: list[dict[str, Any]], pad: int, batch: int = 32) -> list[tuple[float, float]]:
@@ -135,7 +156,9 @@ def scores(model: Any, rows: list[dict[str, Any]], pad: int, batch: int = 32) ->
     for start in range(0, len(rows), batch):
         fed = Collator(pad)([_whole(row) for row in rows[start : start + batch]])
         with torch.inference_mode():
-            said = model(input_ids=fed["input_ids"].to(model.device), attention_mask=fed["attention_mask"].to(model.device))
+            said = model(
+                input_ids=fed["input_ids"].to(model.device), attention_mask=fed["attention_mask"].to(model.device)
+            )
         chosen, rejected = said.logits.squeeze(-1).float().chunk(2)
         found += list(zip(chosen.tolist(), rejected.tolist(), strict=True))
     return found
@@ -149,7 +172,9 @@ def agreement(model: Any, rows: list[dict[str, Any]], pad: int) -> dict[str, Any
     return {"held_out": len(rows), "held_out_agreement": right / len(rows)}
 
 
-def _compare(folder: Path, rows: list[dict[str, Any]], pad: int, before: list[tuple[float, float]], params: RewardParams) -> None:
+def _compare(
+    folder: Path, rows: list[dict[str, Any]], pad: int, before: list[tuple[float, float]], params: RewardParams
+) -> None:
     """Load what was saved and score again: a head that was lost on the way shows here and not in the policy.
 
     Raises:
@@ -165,10 +190,14 @@ def _compare(folder: Path, rows: list[dict[str, Any]], pad: int, before: list[tu
         again = AutoPeftModelForSequenceClassification.from_pretrained(folder, num_labels=1)
         again.config.pad_token_id = pad
     else:
-        again = AutoModelForSequenceClassification.from_pretrained(folder, dtype=torch.float32, local_files_only=True, use_safetensors=True, trust_remote_code=False)
+        again = AutoModelForSequenceClassification.from_pretrained(
+            folder, dtype=torch.float32, local_files_only=True, use_safetensors=True, trust_remote_code=False
+        )
     after = scores(again, rows, pad)
     flat_before, flat_after = [x for pair in before for x in pair], [x for pair in after for x in pair]
     spread = max(1.0, max(flat_before) - min(flat_before))
     worst = max(abs(a - b) for a, b in zip(flat_before, flat_after, strict=True))
     if worst > TOLERANCE * spread:
-        raise StepFailed("reward", f"the saved reward model scores differently: {worst:.4g} apart", help="its head was not saved")
+        raise StepFailed(
+            "reward", f"the saved reward model scores differently: {worst:.4g} apart", help="its head was not saved"
+        )

@@ -3,9 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, ClassVar
 
-from constitutional.api import MAIN, Demonstration, Flow, Inputs, Outputs, PolicyModel, Port, StepFailed, WholeContext, WholeStage
+from constitutional.api import (
+    MAIN,
+    Demonstration,
+    Flow,
+    Inputs,
+    Outputs,
+    PolicyModel,
+    Port,
+    StepFailed,
+    WholeContext,
+    WholeStage,
+)
 from constitutional.builtin.backends.encoding import DialogueEncoder
 from constitutional.builtin.trainers import known_args, tokens, training
 from constitutional.builtin.trainers.parameters import TrainerParams, training_arguments
@@ -24,7 +35,7 @@ class SftTrainer(WholeStage):
     kind, name, version = "trainer", "sft", 1
     isolated = True
     Params = SftParams
-    takes: Mapping[str, Port] = {  # noqa: RUF012
+    takes: ClassVar[Mapping[str, Port]] = {
         "model": Port(PolicyModel, about="the policy to start from"),
         "demonstrations": Port(Demonstration, many=True, about="what the policy should say"),
     }

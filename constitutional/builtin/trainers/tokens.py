@@ -36,7 +36,9 @@ def encode(encoder: DialogueEncoder, prompt: Messages, completion: str) -> Encod
     return Encoded(flat[:start], flat[start:])
 
 
-def usable(items: Iterable[tuple[Any, list[Encoded]]], max_length: int, dropped: dict[str, int]) -> Iterator[tuple[Any, list[Encoded]]]:
+def usable(
+    items: Iterable[tuple[Any, list[Encoded]]], max_length: int, dropped: dict[str, int]
+) -> Iterator[tuple[Any, list[Encoded]]]:
     """Items whose dialogues all fit and have an answer; the others are counted under their reason."""
     for item, encoded in items:
         if any(not one.completion for one in encoded):

@@ -65,7 +65,9 @@ def adapter_config(lora: Lora | None, task: str) -> Any:
     from peft import LoraConfig
 
     modules = lora.target_modules if isinstance(lora.target_modules, str) else list(lora.target_modules)
-    return LoraConfig(r=lora.r, lora_alpha=lora.alpha, lora_dropout=lora.dropout, target_modules=modules, task_type=task)
+    return LoraConfig(
+        r=lora.r, lora_alpha=lora.alpha, lora_dropout=lora.dropout, target_modules=modules, task_type=task
+    )
 
 
 def last_checkpoint(workdir: Path) -> str | None:
@@ -90,7 +92,10 @@ def train(trainer: Any, ctx: WholeContext) -> list[dict[str, float]]:
     for path in _unfinished(ctx.workdir):
         shutil.rmtree(path, ignore_errors=True)
     trainer.train(resume_from_checkpoint=last_checkpoint(ctx.workdir))
-    log = [{k: v for k, v in entry.items() if not any(word in k for word in UNSTEADY)} for entry in trainer.state.log_history]
+    log = [
+        {k: v for k, v in entry.items() if not any(word in k for word in UNSTEADY)}
+        for entry in trainer.state.log_history
+    ]
     losses = [entry["loss"] for entry in log if "loss" in entry]
     if any(loss != loss for loss in losses):
         raise StepFailed("training", "the loss is not a number", help="a smaller learning rate, or float32")
@@ -109,7 +114,11 @@ def progress_callback(ctx: WholeContext) -> Any:
         """Passes steps and logged values on."""
 
         def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, Any] | None = None, **_: Any) -> None:
-            steady = {k: v for k, v in (logs or {}).items() if isinstance(v, (int, float)) and not any(w in k for w in UNSTEADY)}
+            steady = {
+                k: v
+                for k, v in (logs or {}).items()
+                if isinstance(v, (int, float)) and not any(w in k for w in UNSTEADY)
+            }
             ctx.progress(state.global_step, state.max_steps, **steady)
 
         def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
@@ -118,7 +127,9 @@ def progress_callback(ctx: WholeContext) -> Any:
     return Tell()
 
 
-def save(model: Any, tokenizer: Any, folder: Path, lora: Lora | None, figures: dict[str, Any], log: list[dict[str, float]]) -> Path:
+def save(
+    model: Any, tokenizer: Any, folder: Path, lora: Lora | None, figures: dict[str, Any], log: list[dict[str, float]]
+) -> Path:
     """Write weights, tokenizer and the training's log; nothing in it depends on the time or the place."""
     shutil.rmtree(folder, ignore_errors=True)
     if lora is not None and lora.merge:
@@ -145,4 +156,9 @@ def _without_places(config: Path) -> None:
 def summary(log: list[dict[str, float]], steps: int, rows: int) -> dict[str, Any]:
     """The figures of a training: first and last loss, steps, rows."""
     losses = [entry["loss"] for entry in log if "loss" in entry]
-    return {"steps": steps, "rows": rows, "first_loss": losses[0] if losses else None, "last_loss": losses[-1] if losses else None}
+    return {
+        "steps": steps,
+        "rows": rows,
+        "first_loss": losses[0] if losses else None,
+        "last_loss": losses[-1] if losses else None,
+    }
