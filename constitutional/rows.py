@@ -8,11 +8,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import fields
-from typing import Any
+from datetime import date, time, timedelta
+from decimal import Decimal
+from typing import Any, get_type_hints
+from uuid import UUID
 
 from constitutional.errors import DataError
 from constitutional.ids import canonical, digest, source_row_id
-from constitutional.records import Prompt, Record, messages
+from constitutional.records import Preference, Prompt, Record, messages
 
 #: Columns that a record makes for itself.
 _OWN = {"row_id", "parents", "meta"}
@@ -25,14 +28,17 @@ def to_record(rows: Iterable[Mapping[str, Any]], record: type[Record]) -> Iterat
         DataError: with the number of the row, the columns that are there and what is missing.
     """
     seen: Counter[str] = Counter()
-    for number, row in enumerate(rows, start=1):
+    simple = _simple(record)
+    for number, given in enumerate(rows, start=1):
         try:
-            known = _prompt_columns(row) if record is Prompt else dict(row)
-            print_ = digest(_plain(row))
-        except (DataError, ValueError, TypeError) as error:
+            row = {str(name): _plain(str(name), value) for name, value in given.items()}
+            content = digest(row)
+            known = _dialogues(row, record)
+            _check(known, simple)
+        except (DataError, ValueError, TypeError, RecursionError) as error:
             raise DataError(f"row {number}: {error}") from error
-        yield _made(number, row, known, record, source_row_id(print_, seen[print_]))
-        seen[print_] += 1
+        yield _made(number, row, known, record, source_row_id(content, seen[content]))
+        seen[content] += 1
 
 
 def _made(number: int, row: Mapping[str, Any], known: Mapping[str, Any], record: type[Record], row_id: str) -> Record:
@@ -42,15 +48,24 @@ def _made(number: int, row: Mapping[str, Any], known: Mapping[str, Any], record:
     try:
         return record.from_row({**values, "row_id": row_id, "meta": meta})
     except DataError as error:
-        have = ", ".join(sorted(map(str, row))) or "none"
+        have = ", ".join(sorted(row)) or "none"
         raise DataError(f"row {number}: {error} (its columns: {have})",
                         help="say which column is which: `columns: {prompt: question}`") from error  # fmt: skip
 
 
-def _prompt_columns(row: Mapping[str, Any]) -> dict[str, Any]:
-    """`messages` is a prompt, and its last turn an answer where the assistant has it."""
-    if "messages" not in row or "prompt" in row:
+def _dialogues(row: Mapping[str, Any], record: type[Record]) -> dict[str, Any]:
+    """The row with a `prompt`, where its dialogues are written whole."""
+    if "prompt" in row:
         return dict(row)
+    if record is Prompt and "messages" in row:
+        return _of_messages(row)
+    if record is Preference and isinstance(row.get("chosen"), list) and isinstance(row.get("rejected"), list):
+        return _of_answers(row)
+    return dict(row)
+
+
+def _of_messages(row: Mapping[str, Any]) -> dict[str, Any]:
+    """`messages` is a prompt, and its last turn an answer where the assistant has it."""
     turns = messages(row["messages"])
     rest = {name: value for name, value in row.items() if name != "messages"}
     if turns[-1].role == "assistant" and len(turns) > 1:
@@ -58,6 +73,51 @@ def _prompt_columns(row: Mapping[str, Any]) -> dict[str, Any]:
     return {**rest, "prompt": turns}
 
 
-def _plain(row: Mapping[str, Any]) -> Any:
-    canonical(dict(row))
-    return dict(row)
+def _of_answers(row: Mapping[str, Any]) -> dict[str, Any]:
+    """`chosen` and `rejected` are whole dialogues: the prompt is all but their last turn."""
+    chosen, rejected = messages(row["chosen"]), messages(row["rejected"])
+    if chosen[:-1] != rejected[:-1] or len(chosen) < 2:
+        raise DataError("`chosen` and `rejected` are not answers to the same prompt")
+    return {**row, "prompt": chosen[:-1], "chosen": chosen[-1:], "rejected": rejected[-1:]}
+
+
+def _check(row: Mapping[str, Any], simple: Mapping[str, Any]) -> None:
+    """Numbers and texts must be what the record says they are; nothing is coerced."""
+    for name, hint in simple.items():
+        value = row.get(name)
+        if value is not None and (not isinstance(value, hint) or isinstance(value, bool)):
+            raise DataError(f"`{name}` is not a {'text' if hint is str else 'number'}: {value!r:.40}")
+    share = row.get("p_chosen") if "p_chosen" in simple else None
+    if share is not None and not 0 <= share <= 1:
+        raise DataError(f"`p_chosen` is no probability: {share}")
+
+
+def _simple(record: type[Record]) -> dict[str, Any]:
+    kinds: dict[Any, Any] = {str: str, float: (int, float), int: int}
+    dialogues = {"completion", "chosen", "rejected"}
+    hints = {name: hint for name, hint in get_type_hints(record).items() if name not in {*dialogues, *_OWN, "port"}}
+    return {name: kinds[hint] for name, hint in hints.items() if hint in kinds}
+
+
+def _plain(name: str, value: Any) -> Any:
+    """The value as JSON: dates and decimals of typed files become text."""
+    made = _converted(value)
+    try:
+        canonical(made).decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise DataError(f"`{name}` holds a lone surrogate, which is no character") from error
+    except (ValueError, TypeError) as error:
+        raise DataError(f"`{name}` is not plain JSON: {error}") from error
+    return made
+
+
+def _converted(value: Any) -> Any:
+    if isinstance(value, (date, time)):
+        return value.isoformat()
+    if isinstance(value, (Decimal, timedelta, UUID)):
+        return str(value)
+    if isinstance(value, Mapping):
+        return {str(key): _converted(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)) and not hasattr(value, "_fields"):
+        return [_converted(item) for item in value]
+    return value

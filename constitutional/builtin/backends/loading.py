@@ -136,6 +136,14 @@ def folder_identity(folder: Path) -> str:
     return whole.hexdigest()
 
 
+def quiet() -> None:
+    """Keep transformers from progress bars and advice: the terminal is the engine's."""
+    from transformers.utils import logging
+
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+
+
 def device_of(wish: str) -> str:
     """The device: the best there is where the wish is `auto`."""
     import torch

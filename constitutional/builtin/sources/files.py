@@ -45,7 +45,7 @@ class JsonlSource(FileSource):
         for number, line in enumerate(_lines(path), start=1):
             if line.strip():
                 empty = False
-                said = _json(path, number, line)
+                said = _json(path, number, line.strip())
                 if not isinstance(said, dict):
                     raise DataError(f"{path}:{number}: a {type(said).__name__}, not an object")
                 yield said

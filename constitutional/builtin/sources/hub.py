@@ -80,17 +80,23 @@ class SavedSource(Source):
     Params: ClassVar[type[SourceParams]] = SavedParams
 
     def rows(self) -> Iterator[Mapping[str, Any]]:
+        import pyarrow as pa
         from datasets import DatasetDict, load_from_disk
 
+        p = self.params
         try:
-            data = load_from_disk(str(self.params.path))
-        except (OSError, ValueError) as error:
-            raise DataError(f"{self.params.path}: not a saved data set: {error}") from error
-        if isinstance(data, DatasetDict):
-            if self.params.split not in data:
-                raise DataError(f"{self.params.path} has the splits {', '.join(data)}", help="name one: `split: train`")
-            data = data[self.params.split]
-        yield from shaped(data, self.params)
+            data = load_from_disk(str(p.path))
+            if isinstance(data, DatasetDict):
+                if p.split not in data:
+                    raise DataError(f"{p.path} has the splits {', '.join(data)}", help="name one: `split: train`")
+                data = data[p.split]
+            elif p.split is not None:
+                raise DataError(f"{p.path} is one data set without splits", help="leave out `split:`")
+            if not len(data):
+                raise DataError(f"{p.path} has no rows")
+        except (OSError, ValueError, KeyError, IndexError, TypeError, pa.ArrowException) as error:
+            raise DataError(f"{p.path}: not a saved data set, or an empty one: {error}") from error
+        yield from shaped(data, p)
 
     def identity(self) -> JsonObject:
         folder: Path = self.params.path
