@@ -71,7 +71,9 @@ class ModelQueue:
             tally.calls_reused += 1
             answer = _decode(known)
         else:
-            answer = await asyncio.shield(self._flying.get(key) or self._enqueue(question, key, depth))
+            twin = self._flying.get(key)
+            tally.calls_reused += twin is not None
+            answer = await asyncio.shield(twin or self._enqueue(question, key, depth))
         tally.tokens += _tokens(answer)
         return answer
 

@@ -1,0 +1,69 @@
+"""Runs that are killed at random moments, and what must be the same afterwards."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+TOOL = [sys.executable, "-m", "constitutional.cli.main"]
+
+
+def run(spec: Path, root: Path, *more: str) -> subprocess.CompletedProcess[str]:
+    """Run a spec to its end."""
+    return subprocess.run([*TOOL, "run", str(spec), "--plain", "--root", str(root), *more], capture_output=True, text=True, check=False)
+
+
+def killed(spec: Path, root: Path, seconds: float, *more: str) -> bool:
+    """Run a spec and kill it, workers and all, after so many seconds; False where it had ended before."""
+    process = subprocess.Popen([*TOOL, "run", str(spec), "--plain", "--root", str(root), *more], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
+    try:
+        process.wait(timeout=seconds)
+    except subprocess.TimeoutExpired:
+        kill_all(process.pid)
+        process.wait()
+        return True
+    return False
+
+
+def kill_all(pid: int) -> None:
+    """Kill a process and its descendants at once, whatever session they are in."""
+    for child in children(pid):
+        kill_all(child)
+    try:
+        os.kill(pid, signal.SIGKILL)
+    except ProcessLookupError:
+        return
+
+
+def children(pid: int) -> list[int]:
+    found = []
+    for task in Path(f"/proc/{pid}/task").glob("*/children"):
+        try:
+            found += [int(word) for word in task.read_text().split()]
+        except OSError:
+            continue
+    return found
+
+
+def artifacts(root: Path) -> dict[str, str]:
+    """Digest of every file of every finished step, by its path in the store."""
+    store = root / ".store" / "artifacts"
+    files = [path for path in store.rglob("*") if path.is_file() and "tmp" not in path.relative_to(store).parts]
+    return {str(path.relative_to(store)): hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(files)}
+
+
+def kill_until_done(spec: Path, root: Path, kills: int, longest: float, seed: int, *more: str) -> int:
+    """Kill a run at random moments, as often as it can be before it ends; returns how often it was."""
+    stream, done = random.Random(seed), 0
+    for _ in range(kills):
+        if not killed(spec, root, stream.uniform(0.4, longest), *more):
+            break
+        done += 1
+        time.sleep(0.05)
+    return done
