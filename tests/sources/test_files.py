@@ -6,6 +6,7 @@ import gzip
 import json
 import shutil
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -184,10 +185,8 @@ def test_a_broken_file_says_where_and_what(tmp_path: Path, case: str) -> None:
 def test_an_odd_csv_is_read_or_refused_but_never_breaks(tmp_path: Path, case: str) -> None:
     name, content, _ = BROKEN[case]
     (tmp_path / name).write_bytes(content)
-    try:
+    with suppress(DataError):
         assert all(isinstance(value, str) for row in read("csv", tmp_path / name) for value in row.values())
-    except DataError:
-        pass
 
 
 def test_a_parquet_file_without_rows_has_no_rows(tmp_path: Path) -> None:

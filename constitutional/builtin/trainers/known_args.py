@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from constitutional.api import nearest
-from constitutional.builtin.trainers.parameters import OURS
+from constitutional.builtin.trainers.parameters import OURS, TrainerParams
 
 LIST = Path(__file__).parent / "known_args.json"
 
@@ -25,7 +25,7 @@ def known(trainer: str) -> frozenset[str]:
 def mistakes(trainer: str, given: dict[str, Any]) -> Iterator[str]:
     """What is wrong with `trainer_args`, a sentence each."""
     for name in given:
-        if name in OURS:
+        if name in OURS and (name in known(trainer) or OURS[name] in (None, *TrainerParams.model_fields)):
             ours = OURS[name]
             yield f"`trainer_args.{name}` is " + (f"written `{ours}` here" if ours else "set by the run itself")
         elif name not in known(trainer):

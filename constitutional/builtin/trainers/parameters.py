@@ -89,6 +89,7 @@ OURS = {
     "max_grad_norm": "max_grad_norm", "max_length": "max_length", "bf16": "precision", "fp16": "precision",
     "gradient_checkpointing": "gradient_checkpointing", "save_steps": "checkpoint_every", "report_to": "report_to",
     "seed": None, "data_seed": None, "push_to_hub": None, "save_strategy": None, "use_cpu": None, "remove_unused_columns": None,
+    "packing": "packing", "completion_only_loss": None, "center_rewards_coefficient": "centring",
 }  # fmt: skip
 
 
@@ -117,6 +118,7 @@ def training_arguments(params: TrainerParams, seed: int, workdir: Path, rows: in
         "save_steps": params.checkpoint_every,
         "save_total_limit": 2,
         "logging_steps": max(1, min(10, rows // max(1, params.batch_size * 10))),
+        "logging_nan_inf_filter": False,
         "report_to": list(params.report_to) or "none",
         "seed": seed % 2**32,
         "data_seed": seed % 2**32,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import Counter
 from typing import Any
 
 from constitutional.api import Inputs, Preference, StepFailed
@@ -18,17 +18,16 @@ def pairs(
     Raises:
         StepFailed: if nothing is left.
     """
-    dropped: dict[str, int] = {}
+    dropped: Counter[str] = Counter()
     rows = [
         {"row_id": row.row_id, "prompt_ids": chosen.prompt, "chosen_ids": chosen.completion,
-         "rejected_ids": rejected.completion, "p_chosen": row.p_chosen if soft else 1.0}
-        for row, (chosen, rejected) in tokens.usable(_encoded(inputs, encoder), max_length, dropped)
+         "rejected_ids": rejected.completion, "p_chosen": float(row.p_chosen) if soft else 1.0}
+        for row, (chosen, rejected) in tokens.usable(encoder, inputs.rows("preferences"), _answers, max_length, dropped)
     ]  # fmt: skip
     if not rows:
-        raise StepFailed("preferences", f"no preference is left to train on ({dropped or 'there were none'})")
+        raise StepFailed("preferences", f"no preference is left to train on ({dict(dropped) or 'there were none'})")
     return rows, dropped
 
 
-def _encoded(inputs: Inputs, encoder: DialogueEncoder) -> Iterator[tuple[Preference, list[tokens.Encoded]]]:
-    for row in inputs.rows("preferences"):
-        yield row, [tokens.encode(encoder, row.prompt, row.chosen), tokens.encode(encoder, row.prompt, row.rejected)]
+def _answers(row: Preference) -> tuple[str, str]:
+    return row.chosen, row.rejected

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar
 
@@ -72,12 +73,17 @@ class SftTrainer(WholeStage):
         return Outputs(folders={MAIN: folder}, figures=figures, fates=tokens.fates(len(rows), dropped))
 
     def _rows(self, inputs: Inputs, encoder: DialogueEncoder) -> tuple[list[dict[str, list[int]]], dict[str, int]]:
-        dropped: dict[str, int] = {}
-        encoded = ((row, [tokens.encode(encoder, row.prompt, row.completion)]) for row in inputs.rows("demonstrations"))
+        dropped: Counter[str] = Counter()
         rows = []
-        for _, (one,) in tokens.usable(encoded, self.params.max_length, dropped):
+        for _, (one,) in tokens.usable(
+            encoder, inputs.rows("demonstrations"), _answers, self.params.max_length, dropped
+        ):
             mask = [0] * len(one.prompt) + [1] * len(one.completion)
             rows.append({"input_ids": one.prompt + one.completion, "completion_mask": mask})
         if not rows:
-            raise StepFailed("sft", f"no demonstration is left to train on ({dropped or 'there were none'})")
+            raise StepFailed("sft", f"no demonstration is left to train on ({dict(dropped) or 'there were none'})")
         return rows, dropped
+
+
+def _answers(row: Demonstration) -> tuple[str]:
+    return (row.completion,)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
-from constitutional.api import Messages, assistant
+from constitutional.api import Demonstration, Messages, Preference, UserError, assistant
 from constitutional.builtin.backends.encoding import DialogueEncoder
+
+Row = TypeVar("Row", Demonstration, Preference)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,18 +40,26 @@ def encode(encoder: DialogueEncoder, prompt: Messages, completion: str) -> Encod
 
 
 def usable(
-    items: Iterable[tuple[Any, list[Encoded]]], max_length: int, dropped: dict[str, int]
-) -> Iterator[tuple[Any, list[Encoded]]]:
-    """Items whose dialogues all fit and have an answer; the others are counted under their reason."""
-    for item, encoded in items:
-        if any(not one.completion for one in encoded):
-            dropped["empty"] = dropped.get("empty", 0) + 1
-        elif any(len(one) > max_length for one in encoded):
-            dropped["too-long"] = dropped.get("too-long", 0) + 1
+    encoder: DialogueEncoder, rows: Iterable[Row], answers: Callable[[Row], Sequence[str]], max_length: int,
+    dropped: Counter[str],
+) -> Iterator[tuple[Row, list[Encoded]]]:  # fmt: skip
+    """Rows whose answers all say something and fit, with their tokens; the others are counted under their reason."""
+    for row in rows:
+        said = answers(row)
+        if not all(answer.strip() for answer in said):
+            dropped["empty"] += 1
+            continue
+        try:
+            encoded = [encode(encoder, row.prompt, answer) for answer in said]
+        except UserError:
+            dropped["template"] += 1
+            continue
+        if any(len(one) > max_length for one in encoded):
+            dropped["too-long"] += 1
         else:
-            yield item, encoded
+            yield row, encoded
 
 
-def fates(kept: int, dropped: dict[str, int]) -> dict[tuple[Any, str], int]:
+def fates(kept: int, dropped: Mapping[str, int]) -> dict[tuple[Any, str], int]:
     """The ledger of a trainer's rows."""
     return {("kept", ""): kept, **{("dropped", reason): count for reason, count in dropped.items()}}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import shutil
 from pathlib import Path
@@ -46,7 +47,7 @@ def load(model: str, automatic: Any, params: TrainerParams, **options: Any) -> A
     if base != place:
         from peft import PeftModel
 
-        loaded = PeftModel.from_pretrained(loaded, place).merge_and_unload()
+        loaded = PeftModel.from_pretrained(loaded, place).merge_and_unload().requires_grad_(True)
     return loaded
 
 
@@ -54,7 +55,7 @@ def _base(model: str) -> str:
     place = resolve(model)
     config = Path(place) / "adapter_config.json"
     if is_folder(place) and config.is_file():
-        return str(json.loads(config.read_text(encoding="utf-8"))["base_model_name_or_path"])
+        return resolve(str(json.loads(config.read_text(encoding="utf-8"))["base_model_name_or_path"]))
     return place
 
 
@@ -97,7 +98,7 @@ def train(trainer: Any, ctx: WholeContext) -> list[dict[str, float]]:
         for entry in trainer.state.log_history
     ]
     losses = [entry["loss"] for entry in log if "loss" in entry]
-    if any(loss != loss for loss in losses):
+    if not all(map(math.isfinite, losses)):
         raise StepFailed("training", "the loss is not a number", help="a smaller learning rate, or float32")
     return log
 

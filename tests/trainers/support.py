@@ -1,0 +1,90 @@
+"""In-memory inputs and contexts, and tiny data that a tiny model learns."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from constitutional.api import ConstitutionalError, Demonstration, Preference, user
+
+QUESTIONS = ("what is up", "hello there", "who are you", "tell me more", "is it late", "how so", "why not", "go on")
+
+
+@dataclass
+class Inputs:
+    """`Inputs` over lists and folders."""
+
+    models: dict[str, Path]
+    ports: dict[str, Sequence[Any]]
+
+    def rows(self, port: str) -> Iterator[Any]:
+        return iter(self.ports.get(port, ()))
+
+    def count(self, port: str) -> int:
+        return len(self.ports.get(port, ()))
+
+    def parts(self, port: str) -> Sequence[int]:
+        return [self.count(port)]
+
+    def labels(self, port: str) -> Sequence[str]:
+        return ()
+
+    def model(self, port: str = "model") -> str:
+        if port not in self.models:
+            raise ConstitutionalError(f"nothing at {port}")
+        return str(self.models[port])
+
+    def artifact(self, port: str) -> Any:
+        raise NotImplementedError
+
+
+@dataclass
+class Context:
+    """`WholeContext` with a folder."""
+
+    workdir: Path
+    seed: int = 7
+    constitution: Any = None
+    told: list[tuple[int, int, dict[str, Any]]] = field(default_factory=list)
+
+    def progress(self, done: int, total: int, **metrics: Any) -> None:
+        assert 0 <= done <= total
+        self.told.append((done, total, metrics))
+
+
+def demonstrations(count: int = 16, answer: str = "yes indeed") -> list[Demonstration]:
+    return [Demonstration(row_id=f"d{i}", prompt=(user(QUESTIONS[i % 8]),), completion=answer) for i in range(count)]
+
+
+def preferences(count: int = 16, p: float = 1.0, chosen: str = "yes indeed", rejected: str = "no") -> list[Preference]:
+    return [Preference(row_id=f"p{i}", prompt=(user(f"{QUESTIONS[i % 8]} {i}"),), chosen=chosen, rejected=rejected, p_chosen=p) for i in range(count)]
+
+
+def train(stage: Any, folder: Path, model: Path, *, reference: Path | None = None, seed: int = 7, **ports: Sequence[Any]) -> Any:
+    """Run a trainer; `.folder` of what comes back is the model it leaves."""
+    folder.mkdir(parents=True, exist_ok=True)
+    models = {"model": model} | ({"reference": reference} if reference else {})
+    context = Context(folder, seed=seed)
+    outputs = stage.run(Inputs(models, dict(ports)), context)
+    return Trained(outputs.folders[""], outputs.figures, outputs.fates, context)
+
+
+@dataclass
+class Trained:
+    folder: Path
+    figures: Any
+    fates: Any
+    context: Context
+
+    @property
+    def losses(self) -> list[float]:
+        return [metrics["loss"] for _, _, metrics in self.context.told if "loss" in metrics]
+
+
+def contents(folder: Path) -> dict[str, str]:
+    """Every file of a folder with the digest of its bytes."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    return {path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
