@@ -1,0 +1,119 @@
+"""Direct preference optimisation on a tiny model, and next to TRL's own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from constitutional.api import Preference, StepFailed, user
+from constitutional.builtin.backends.encoding import DialogueEncoder
+from constitutional.builtin.trainers import dpo, preferences
+from constitutional.builtin.trainers.dpo import DpoParams, DpoTrainer
+from tests.trainers.support import Inputs, contents, preferences as pairs, train  # fmt: skip  # isort: skip
+
+
+def stage(**params: Any) -> DpoTrainer:
+    return DpoTrainer(DpoParams(**{"learning_rate": 3e-3, "batch_size": 8, "epochs": 4, "max_length": 96, **params}))
+
+
+def test_the_loss_falls_and_the_chosen_answers_gain(model: Path, tmp_path: Path) -> None:
+    from transformers import AutoModelForCausalLM
+
+    done = train(stage(), tmp_path, model, preferences=pairs())
+    assert done.losses[0] == pytest.approx(0.693, abs=0.02)
+    assert done.figures["last_loss"] < 0.4
+    assert [m["margin"] for _, _, m in done.context.told if "margin" in m][-1] > 1
+    assert done.fates == {("kept", ""): 16}
+    AutoModelForCausalLM.from_pretrained(done.folder)
+    assert {path.suffix for path in done.folder.iterdir()} <= {".safetensors", ".json", ".jsonl", ".jinja"}
+
+
+def test_two_runs_leave_the_same_bytes_wherever_they_are(model: Path, tmp_path: Path) -> None:
+    one = train(stage(epochs=1), tmp_path / "one", model, preferences=pairs())
+    two = train(stage(epochs=1), tmp_path / "elsewhere" / "two", model, preferences=pairs())
+    assert contents(one.folder) == contents(two.folder)
+
+
+def test_soft_labels_change_what_is_learned_and_can_be_turned_off(model: Path, tmp_path: Path) -> None:
+    def left(name: str, p: float, **params: Any) -> str:
+        return contents(train(stage(epochs=1, **params), tmp_path / name, model, preferences=pairs(p=p)).folder)["model.safetensors"]
+
+    hard = left("hard", 1.0)
+    assert left("soft", 0.7) != hard
+    assert left("soft-off", 0.7, soft_labels=False) == hard
+
+
+def test_a_coin_toss_teaches_no_preference(model: Path, tmp_path: Path) -> None:
+    done = train(stage(epochs=6), tmp_path, model, preferences=pairs(p=0.5))
+    assert abs([m["margin"] for _, _, m in done.context.told if "margin" in m][-1]) < 0.2
+
+
+@pytest.mark.parametrize("loss", ["ipo", "hinge"])
+def test_the_other_losses_fall_too(model: Path, tmp_path: Path, loss: str) -> None:
+    done = train(stage(loss=loss), tmp_path, model, preferences=pairs())
+    assert done.figures["last_loss"] < done.figures["first_loss"]
+
+
+def test_a_reference_of_its_own_is_used(model: Path, other: Path, tmp_path: Path) -> None:
+    own = train(stage(epochs=1), tmp_path / "own", model, preferences=pairs())
+    another = train(stage(epochs=1), tmp_path / "another", model, reference=other, preferences=pairs())
+    assert own.losses[0] == pytest.approx(0.693, abs=0.02)
+    assert contents(own.folder)["model.safetensors"] != contents(another.folder)["model.safetensors"]
+
+
+def test_lora_learns_and_leaves_an_adapter(model: Path, tmp_path: Path) -> None:
+    done = train(stage(lora={"r": 8}, learning_rate=1e-2), tmp_path, model, preferences=pairs())
+    assert done.losses[0] == pytest.approx(0.693, abs=0.02)
+    assert done.figures["last_loss"] < 0.6
+    assert (done.folder / "adapter_model.safetensors").is_file()
+
+
+def test_rows_that_cannot_be_used_are_counted_by_reason(model: Path, tmp_path: Path) -> None:
+    bad = [Preference(row_id="long", prompt=(user("x" * 200),), chosen="a", rejected="b"),
+           Preference(row_id="empty", prompt=(user("x"),), chosen="a", rejected=" ")]  # fmt: skip
+    done = train(stage(epochs=1), tmp_path, model, preferences=[*pairs(8), *bad])
+    assert done.fates == {("kept", ""): 8, ("dropped", "too-long"): 1, ("dropped", "empty"): 1}
+    with pytest.raises(StepFailed, match="no preference is left"):
+        train(stage(), tmp_path, model, preferences=bad)
+
+
+def test_a_typo_in_trainer_args_is_found_before_anything_runs() -> None:
+    assert "did you mean `adam_beta1`" in next(iter(DpoTrainer.check(DpoParams(trainer_args={"adam_beta_1": 0.9}))))
+    assert "packing" in next(iter(DpoTrainer.check(DpoParams(trainer_args={"packing": True}))))
+
+
+# -- next to TRL -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("loss", ["sigmoid", "ipo", "hinge"])
+def test_the_loss_of_hard_labels_is_the_one_of_trl(model: Path, other: Path, tmp_path: Path, loss: str) -> None:
+    from datasets import Dataset
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+    from trl import DPOConfig, DPOTrainer
+
+    rows = pairs(6, chosen="yes indeed", rejected="no, not at all")
+    tok = AutoTokenizer.from_pretrained(model)
+    policy, reference = (AutoModelForCausalLM.from_pretrained(place, dtype=torch.float32) for place in (model, other))
+    theirs = DPOTrainer(
+        policy, reference,
+        DPOConfig(output_dir=str(tmp_path), loss_type=loss, beta=0.3, per_device_train_batch_size=6, max_length=96, use_cpu=True, bf16=False,
+                  report_to="none", gradient_checkpointing=False),
+        train_dataset=Dataset.from_list([{"prompt": [turn.to_json() for turn in row.prompt],
+                                          "chosen": [{"role": "assistant", "content": row.chosen}],
+                                          "rejected": [{"role": "assistant", "content": row.rejected}]} for row in rows]),
+        processing_class=tok,
+    )  # fmt: skip
+    params = DpoParams(loss=loss, beta=0.3, batch_size=4)  # type: ignore[arg-type]
+    ours, _ = preferences.pairs(Inputs({}, {"preferences": rows}), DialogueEncoder(tok), 96, True)
+    dpo.add_reference(reference, ours, params, tok.pad_token_id)
+    batch = dpo.PairCollator(tok.pad_token_id)(ours)
+    policy.eval()
+    with torch.no_grad():
+        chosen, rejected = dpo.logps(policy, batch, params).chunk(2)
+        found = dpo.LOSSES[loss](chosen, rejected, *batch["reference"].chunk(2), batch["p_chosen"], beta=0.3)
+        expected = theirs.compute_loss(policy, next(iter(theirs.get_train_dataloader())))
+    assert float(found) == pytest.approx(float(expected), abs=1e-5, rel=1e-5)
+    assert abs(float(found) - {"sigmoid": 0.6931, "ipo": 2.7778, "hinge": 1.0}[loss]) > 1e-4
