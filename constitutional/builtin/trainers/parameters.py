@@ -101,6 +101,8 @@ def training_arguments(params: TrainerParams, seed: int, workdir: Path, rows: in
     bfloat = params.precision == "bfloat16" or (
         params.precision == "auto" and torch.cuda.is_available() and torch.cuda.is_bf16_supported()
     )
+    usual = max(1, min(10, rows // max(1, params.batch_size * 10)))
+    logged = max(1, int(params.trainer_args.get("logging_steps", usual)))
     return {
         "output_dir": str(workdir / "checkpoints"),
         "num_train_epochs": params.epochs,
@@ -115,9 +117,10 @@ def training_arguments(params: TrainerParams, seed: int, workdir: Path, rows: in
         "max_grad_norm": params.max_grad_norm,
         "gradient_checkpointing": params.gradient_checkpointing,
         "save_strategy": "steps",
-        "save_steps": params.checkpoint_every,
+        # a checkpoint between two lines of the log would leave a line that knows only the steps after it
+        "save_steps": -(-params.checkpoint_every // logged) * logged,
         "save_total_limit": 2,
-        "logging_steps": max(1, min(10, rows // max(1, params.batch_size * 10))),
+        "logging_steps": logged,
         "logging_nan_inf_filter": False,
         "report_to": list(params.report_to) or "none",
         "seed": seed % 2**32,

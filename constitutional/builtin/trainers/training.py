@@ -13,8 +13,8 @@ from constitutional.api import StepFailed, WholeContext
 from constitutional.builtin.backends.loading import inspect_folder, is_folder, load_tokenizer, resolve
 from constitutional.builtin.trainers.parameters import Lora, TrainerParams
 
-#: Values of a log that would differ between two runs of the same training.
-UNSTEADY = ("runtime", "per_second", "time", "flos")
+#: Values of a log that would differ between two runs of the same training, by speed or by where one was interrupted.
+UNSTEADY = ("runtime", "per_second", "time", "flos", "num_tokens", "train_loss")
 
 
 def quiet() -> None:
@@ -74,7 +74,7 @@ def adapter_config(lora: Lora | None, task: str) -> Any:
 def last_checkpoint(workdir: Path) -> str | None:
     """The newest checkpoint that was written to its end: the trainer's state is what it writes last."""
     folder = workdir / "checkpoints"
-    found = [path for path in folder.glob("checkpoint-*") if _complete(path)] if folder.is_dir() else []
+    found = [path for path in folder.glob("checkpoint-*") if path.name[11:].isdecimal() and _complete(path)]
     return str(max(found, key=lambda path: int(path.name.rpartition("-")[2]))) if found else None
 
 

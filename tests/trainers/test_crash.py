@@ -1,0 +1,118 @@
+"""A trainer that is killed goes on from its last whole checkpoint, and ends where an undisturbed one ends."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from constitutional.builtin.trainers import TRAINERS, training
+from tests.trainers.support import contents, demonstrations, preferences, train
+
+ROOT = Path(__file__).parents[2]
+SCRIPT = """
+import sys
+from pathlib import Path
+import torch
+torch.set_num_threads(1)
+from tests.trainers.test_crash import run
+run(sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3]), *sys.argv[4:])
+"""
+
+
+def run(name: str, folder: Path, model: Path, *more: str) -> dict[str, str]:
+    """Train to the end, and say what is in the folder."""
+    stage = {trainer.name: trainer for trainer in TRAINERS}[name]
+    lora = {"lora": {"r": 4, "dropout": 0.1}} if more else {}
+    params = {"learning_rate": 1e-3, "batch_size": 2, "epochs": 3, "max_length": 96, "checkpoint_every": 3, "scheduler": "linear",
+              "trainer_args": {"logging_steps": 2}, **lora}  # fmt: skip
+    ports: Any = {"demonstrations": demonstrations(16)} if name == "sft" else {"preferences": preferences(16, p=0.8)}
+    return contents(train(stage(stage.Params(**params)), folder, model, **ports).folder)
+
+
+def start(*arguments: Any) -> subprocess.Popen[bytes]:
+    return subprocess.Popen([sys.executable, "-c", SCRIPT, *map(str, arguments)], cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+                            env={**os.environ, "PYTHONPATH": str(ROOT)})  # fmt: skip
+
+
+def kill_at(checkpoint: int, *arguments: Any) -> None:
+    """Kill the training as soon as the folder of this checkpoint appears, be it whole or not."""
+    running = start(*arguments)
+    wanted = arguments[1] / "checkpoints" / f"checkpoint-{checkpoint}"
+    while not wanted.exists():
+        assert running.poll() is None, running.stderr.read().decode()  # type: ignore[union-attr]
+        time.sleep(0.001)
+    running.send_signal(signal.SIGKILL)
+    running.wait()
+    assert not (arguments[1] / "model").exists()
+
+
+def undisturbed_equals_killed(name: str, tmp_path: Path, model: Path, *more: str, kills: tuple[int, ...] = (8, 16)) -> None:
+    expected = run(name, tmp_path / "undisturbed", model, *more)
+    for checkpoint in kills:
+        kill_at(checkpoint, name, tmp_path / "killed", model, *more)
+    assert run(name, tmp_path / "killed", model, *more) == expected
+
+
+def test_sft_that_is_killed_ends_with_the_same_bytes(model: Path, tmp_path: Path) -> None:
+    undisturbed_equals_killed("sft", tmp_path, model, kills=(8,))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["dpo", "reward"])
+def test_other_trainers_that_are_killed_twice_end_with_the_same_bytes(name: str, model: Path, tmp_path: Path) -> None:
+    undisturbed_equals_killed(name, tmp_path, model)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["sft", "dpo", "reward"])
+def test_adapters_whose_training_is_killed_end_with_the_same_bytes(name: str, model: Path, tmp_path: Path) -> None:
+    undisturbed_equals_killed(name, tmp_path, model, "lora")
+
+
+# -- which checkpoint ------------------------------------------------------------------------------------------------------
+
+
+def checkpoint(workdir: Path, step: int) -> Path:
+    folder = workdir / "checkpoints" / f"checkpoint-{step}"
+    folder.mkdir(parents=True)
+    for name in ("optimizer.pt", "scheduler.pt", "rng_state.pth", "model.safetensors"):
+        (folder / name).write_bytes(b"x")
+    (folder / "trainer_state.json").write_text(json.dumps({"global_step": step}))
+    return folder
+
+
+def test_the_newest_whole_checkpoint_is_taken(tmp_path: Path) -> None:
+    for step in (9, 100, 20):
+        checkpoint(tmp_path, step)
+    assert Path(str(training.last_checkpoint(tmp_path))).name == "checkpoint-100"
+
+
+@pytest.mark.parametrize("missing", ["optimizer.pt", "scheduler.pt", "rng_state.pth", "model.safetensors", "trainer_state.json"])
+def test_a_checkpoint_that_lacks_a_file_is_passed_over(tmp_path: Path, missing: str) -> None:
+    checkpoint(tmp_path, 10)
+    (checkpoint(tmp_path, 20) / missing).unlink()
+    assert Path(str(training.last_checkpoint(tmp_path))).name == "checkpoint-10"
+
+
+def test_a_checkpoint_whose_state_is_cut_is_passed_over(tmp_path: Path) -> None:
+    checkpoint(tmp_path, 10)
+    (checkpoint(tmp_path, 20) / "trainer_state.json").write_text('{"global_')
+    assert Path(str(training.last_checkpoint(tmp_path))).name == "checkpoint-10"
+
+
+def test_a_folder_of_another_name_is_no_checkpoint(tmp_path: Path) -> None:
+    shutil.move(checkpoint(tmp_path, 10), tmp_path / "checkpoints" / "checkpoint-best")
+    assert training.last_checkpoint(tmp_path) is None
+
+
+def test_without_checkpoints_training_begins_at_the_beginning(tmp_path: Path) -> None:
+    assert training.last_checkpoint(tmp_path) is None
