@@ -49,12 +49,21 @@ def main() -> None:
     root = options.root or Path(tempfile.mkdtemp()) / "runs"
     tool = Path(sys.executable).parent / "constitutional"
     started = time.perf_counter()
-    done = subprocess.run([tool, "run", REPOSITORY / "specs" / "support-agent.yaml", "--plain", "--root", root], check=False)
+    done = subprocess.run(
+        [tool, "run", REPOSITORY / "specs" / "support-agent.yaml", "--plain", "--root", root], check=False
+    )
     wall = time.perf_counter() - started
     run = root / "support-agent"
     figures = json.loads((run / "report.json").read_text(encoding="utf-8"))["figures"]["result"]["models"]
     shown = {label: {name: said.get("value") for name, said in each.items()} for label, each in figures.items()}
-    said = {"exit": done.returncode, "seconds": round(wall, 1), "budget": 240, "steps": steps(run), "judge": shown, "oracle": oracle(run)}
+    said = {
+        "exit": done.returncode,
+        "seconds": round(wall, 1),
+        "budget": 240,
+        "steps": steps(run),
+        "judge": shown,
+        "oracle": oracle(run),
+    }
     print(json.dumps(said, indent=1))
 
 

@@ -24,7 +24,9 @@ def hundred_stages(folder: Path) -> Path:
     """A spec of 100 stages: 33 chains of draft, critique and revision, and one filter."""
     rows = "".join(json.dumps({"prompt": f"prompt {n}"}) + "\n" for n in range(ROWS))
     (folder / "prompts.jsonl").write_text(rows, encoding="utf-8")
-    (folder / "rules.yaml").write_text("constitution: 1\nname: rules\nprinciples:\n  - {id: kind, rule: Be kind.}\n", encoding="utf-8")
+    (folder / "rules.yaml").write_text(
+        "constitution: 1\nname: rules\nprinciples:\n  - {id: kind, rule: Be kind.}\n", encoding="utf-8"
+    )
     lines = ["constitutional: 1", "name: hundred", "constitution: rules.yaml", "models:",
              "  m: {backend: scripted, rules: [{say: 'No violation.'}]}", "data:", "  prompts: {source: jsonl, path: prompts.jsonl}", "stages:"]  # fmt: skip
     for n in range(33):
@@ -55,10 +57,17 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         spec = str(hundred_stages(folder))
-        found = {"help": seconds([*tool, "--help"], folder, times), "plan_100_stages": seconds([*tool, "plan", spec], folder, times)}
+        found = {
+            "help": seconds([*tool, "--help"], folder, times),
+            "plan_100_stages": seconds([*tool, "plan", spec], folder, times),
+        }
         subprocess.run([*tool, "run", spec, "--plain"], cwd=folder, check=True, capture_output=True)
         found["run_with_nothing_to_do"] = seconds([*tool, "run", spec, "--plain"], folder, times)
-    print(json.dumps({name: {"seconds": round(value, 3), "budget": BUDGETS[name]} for name, value in found.items()}, indent=1))
+    print(
+        json.dumps(
+            {name: {"seconds": round(value, 3), "budget": BUDGETS[name]} for name, value in found.items()}, indent=1
+        )
+    )
 
 
 if __name__ == "__main__":

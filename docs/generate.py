@@ -36,7 +36,9 @@ def _stages(registry: Registry) -> str:
             said = _described(registry.stage(kind, name))
             takes = "\n".join(f"- `{port}`: {flow}" for port, flow in said["takes"].items())
             gives = ", ".join(f"`{output}`: {flow}" if output else flow for output, flow in said["gives"].items())
-            parts.append(f"### {kind}: {name}\n\n{said['about']}\n\n**Takes**\n\n{takes}\n\n**Gives** {gives}\n\n{_table(said['parameters'])}")
+            parts.append(
+                f"### {kind}: {name}\n\n{said['about']}\n\n**Takes**\n\n{takes}\n\n**Gives** {gives}\n\n{_table(said['parameters'])}"
+            )
     return "\n".join(parts)
 
 
@@ -44,7 +46,9 @@ def _backends(registry: Registry) -> str:
     parts = ["# Backends and sources\n\n## Backends\n\nUnder `models:`.\n"]
     for name in registry.backend_names():
         cls = registry.backend(name).cls
-        parts.append(f"### backend: {name}\n\n{inspect.getdoc(cls)}\n\nGives {cls.gives!s}.\n\n{_table(parameters(cls.Params))}")
+        parts.append(
+            f"### backend: {name}\n\n{inspect.getdoc(cls)}\n\nGives {cls.gives!s}.\n\n{_table(parameters(cls.Params))}"
+        )
     parts.append("## Sources\n\nUnder `data:`.\n")
     for name in registry.source_names():
         cls = registry.source(name).cls
@@ -67,7 +71,9 @@ def _hooks() -> str:
     parts = [f"# Hooks\n\n{inspect.getdoc(hookspecs)}\n"]
     for name, function in vars(hookspecs).items():
         if name.startswith("constitutional_"):
-            parts.append(f"## {name}\n\n```python\n{name}{inspect.signature(function)}\n```\n\n{inspect.getdoc(function)}\n")
+            parts.append(
+                f"## {name}\n\n```python\n{name}{inspect.signature(function)}\n```\n\n{inspect.getdoc(function)}\n"
+            )
     return "\n".join(parts)
 
 
@@ -77,8 +83,13 @@ def _commands() -> str:
     for name in COMMANDS:
         command = cli.get_command(context, name)
         assert command is not None
-        parts.append(f"## {name}\n\n```text\n{command.get_help(click.Context(command, info_name=name, parent=context))}\n```\n")
+        parts.append(
+            f"## {name}\n\n```text\n{command.get_help(click.Context(command, info_name=name, parent=context))}\n```\n"
+        )
     codes = {0: "done", 1: "a run that failed, or a `require:` that did not hold", 2: "a mistake of the user's", 74: "the disk or the network said no",
              75: "another run holds the folder", 130: "stopped; the same command goes on"}  # fmt: skip
-    parts.append("## Exit codes\n\n| code | meaning |\n| --- | --- |\n" + "\n".join(f"| {code} | {said} |" for code, said in codes.items()))
+    parts.append(
+        "## Exit codes\n\n| code | meaning |\n| --- | --- |\n"
+        + "\n".join(f"| {code} | {said} |" for code, said in codes.items())
+    )
     return "\n".join(parts)

@@ -37,7 +37,7 @@ def plan(checked: Checked, registry: Registry) -> Plan:
     executor = checked.executor_params.model_dump() if checked.executor_params is not None else {}
     return Plan(
         name=spec.name, spec_path=spec.path, spec_text=show(spec), seed=spec.seed, constitution=maker.constitution,
-        steps=maker.steps, limits=checked.limits, executor=spec.executor.use if spec.executor else "local", executor_params=executor,
+        steps=maker.steps, limits=checked.limits.model_dump() if checked.limits is not None else {}, executor=spec.executor.use if spec.executor else "local", executor_params=executor,
     )  # fmt: skip
 
 

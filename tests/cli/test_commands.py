@@ -16,7 +16,9 @@ TOOL = [sys.executable, "-m", "constitutional.cli.main"]
 
 
 def tool(folder, *arguments, **environment):
-    return subprocess.run([*TOOL, *arguments], cwd=folder, capture_output=True, text=True, check=False, env={**os.environ, **environment})
+    return subprocess.run(
+        [*TOOL, *arguments], cwd=folder, capture_output=True, text=True, check=False, env={**os.environ, **environment}
+    )
 
 
 @pytest.fixture(scope="module")
@@ -138,7 +140,9 @@ def test_the_live_view_on_a_terminal_lets_no_control_character_of_a_row_through(
         "stages:\n  draft: {generator: sample, model: m, prompts: prompts}\nlimits: {max_failures: 5}\n"
     )
     main, terminal = pty.openpty()
-    process = subprocess.Popen([*TOOL, "run", "spec.yaml"], cwd=tmp_path, stdout=terminal, stderr=terminal, stdin=terminal)
+    process = subprocess.Popen(
+        [*TOOL, "run", "spec.yaml"], cwd=tmp_path, stdout=terminal, stderr=terminal, stdin=terminal
+    )
     os.close(terminal)
     written = b""
     while True:

@@ -16,12 +16,19 @@ TOOL = [sys.executable, "-m", "constitutional.cli.main"]
 
 def run(spec: Path, root: Path, *more: str) -> subprocess.CompletedProcess[str]:
     """Run a spec to its end."""
-    return subprocess.run([*TOOL, "run", str(spec), "--plain", "--root", str(root), *more], capture_output=True, text=True, check=False)
+    return subprocess.run(
+        [*TOOL, "run", str(spec), "--plain", "--root", str(root), *more], capture_output=True, text=True, check=False
+    )
 
 
 def killed(spec: Path, root: Path, seconds: float, *more: str) -> bool:
     """Run a spec and kill it, workers and all, after so many seconds; False where it had ended before."""
-    process = subprocess.Popen([*TOOL, "run", str(spec), "--plain", "--root", str(root), *more], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
+    process = subprocess.Popen(
+        [*TOOL, "run", str(spec), "--plain", "--root", str(root), *more],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
     try:
         process.wait(timeout=seconds)
     except subprocess.TimeoutExpired:

@@ -28,7 +28,18 @@ stages:
 def site(tmp_path_factory):
     """A folder with the example installed in it, metadata and all."""
     target = tmp_path_factory.mktemp("site")
-    command = [sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--no-build-isolation", "--target", str(target), str(PACKAGE)]
+    command = [
+        sys.executable,
+        "-m",
+        "pip",
+        "install",
+        "-q",
+        "--no-deps",
+        "--no-build-isolation",
+        "--target",
+        str(target),
+        str(PACKAGE),
+    ]
     subprocess.run(command, check=True, capture_output=True)
     return target
 
@@ -38,9 +49,18 @@ def test_a_stranger_s_critic_is_used_from_yaml(site, tmp_path):
     (tmp_path / "spec.yaml").write_text(SPEC)
     diary = tmp_path / "diary"
     environment = {**os.environ, "PYTHONPATH": str(site), "CONSTITUTIONAL_EXAMPLE_DIARY": str(diary)}
-    done = subprocess.run([*TOOL, "run", "spec.yaml"], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [*TOOL, "run", "spec.yaml"], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stderr
-    shown = subprocess.run([*TOOL, "show", "critique", "-n", "20", "--json"], cwd=tmp_path, env=environment, capture_output=True, text=True, check=True)
+    shown = subprocess.run(
+        [*TOOL, "show", "critique", "-n", "20", "--json"],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     rows = [json.loads(line) for line in shown.stdout.splitlines() if line]
     assert len(rows) == 20
     assert {row["principle"] for row in rows} == {"politeness"}

@@ -50,7 +50,9 @@ def critique_prompt(asked: Scene, response: str, wording: str) -> Messages:
 
 def revision_prompt(asked: Scene, response: str, wording: str, critique: str, revision: str) -> Messages:
     principle = {"critique": wording, "revision": revision}
-    return load("revision/bai2022").render(prompt=dialogue(asked), response=response, principle=principle, critique=critique)
+    return load("revision/bai2022").render(
+        prompt=dialogue(asked), response=response, principle=principle, critique=critique
+    )
 
 
 def compare_prompt(asked: Scene, first: str, second: str, wording: str) -> Messages:
@@ -60,7 +62,9 @@ def compare_prompt(asked: Scene, first: str, second: str, wording: str) -> Messa
 
 def harmless_prompt(asked: Scene, response: str, rules: list[str]) -> Messages:
     principles = [{"rule": rule} for rule in rules]
-    return load("verdict/harmless").render(transcript=transcript(dialogue(asked)), response=response, principles=principles)
+    return load("verdict/harmless").render(
+        transcript=transcript(dialogue(asked)), response=response, principles=principles
+    )
 
 
 def compliance_prompt(asked: Scene, response: str) -> Messages:
@@ -100,7 +104,9 @@ def revise(draw: Draw) -> Document:
         said = world.reply(draw, asked, "unsafe" if draw.chance(0.8) else "bare")
     found = world.critique(draw, area, asked, said)
     kept = world.violated(area, asked, said) is None
-    turns = revision_prompt(asked, said.text, draw.worded(agents.CRITIQUES[area]), found, draw.worded(agents.REVISIONS[area]))
+    turns = revision_prompt(
+        asked, said.text, draw.worded(agents.CRITIQUES[area]), found, draw.worded(agents.REVISIONS[area])
+    )
     return Document("revise", turns, said.text if kept else world.reply(draw, asked, "good").text, scene=asked)
 
 
@@ -114,7 +120,12 @@ def compare(draw: Draw) -> Document:
 
 def harmless(draw: Draw) -> Document:
     asked, _, said = _judged(draw)
-    return Document("harmless", harmless_prompt(asked, said.text, some_rules(draw)), "unsafe" if said.cls == "unsafe" else "safe", scene=asked)
+    return Document(
+        "harmless",
+        harmless_prompt(asked, said.text, some_rules(draw)),
+        "unsafe" if said.cls == "unsafe" else "safe",
+        scene=asked,
+    )
 
 
 def some_rules(draw: Draw) -> list[str]:
@@ -129,4 +140,11 @@ def compliance(draw: Draw) -> Document:
     return Document("compliance", compliance_prompt(asked, said.text), world.compliance(asked, said), scene=asked)
 
 
-MAKERS: dict[str, Any] = {"respond": respond, "critique": critique, "revise": revise, "compare": compare, "harmless": harmless, "compliance": compliance}
+MAKERS: dict[str, Any] = {
+    "respond": respond,
+    "critique": critique,
+    "revise": revise,
+    "compare": compare,
+    "harmless": harmless,
+    "compliance": compliance,
+}

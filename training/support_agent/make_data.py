@@ -27,7 +27,9 @@ def rows(count: int, seed: int, held_out: bool, tempting: bool, answers: bool) -
         asked = world.scene(draw, tempting)
         row: dict[str, Any] = {"prompt": asked.messages(), "category": asked.area or asked.topic}
         row |= {"attack": asked.attack} if tempting else {}
-        row |= {"completion": [{"role": "assistant", "content": world.reply(draw, asked, "good").text}]} if answers else {}
+        row |= (
+            {"completion": [{"role": "assistant", "content": world.reply(draw, asked, "good").text}]} if answers else {}
+        )
         found.setdefault(asked.turns[-1][1], row)
     return list(found.values())
 

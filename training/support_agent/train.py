@@ -76,7 +76,9 @@ def _example(document: Document, parts: list[list[int]]) -> Example:
     return Example([token for part in parts for token in part], weights, -1.0 if document.p_a is None else document.p_a)
 
 
-def batches(examples: list[Example], size: int, stream: random.Random) -> Iterator[tuple[torch.Tensor, torch.Tensor, torch.Tensor]]:
+def batches(
+    examples: list[Example], size: int, stream: random.Random
+) -> Iterator[tuple[torch.Tensor, torch.Tensor, torch.Tensor]]:
     """Ids, weights and soft targets, each [rows, longest], of documents of like length in random order."""
     order = list(range(len(examples)))
     stream.shuffle(order)
@@ -99,7 +101,9 @@ def _padded(rows: list[Example]) -> tuple[torch.Tensor, torch.Tensor, torch.Tens
     return ids, weights, soft
 
 
-def loss_of(model: Any, batch: tuple[torch.Tensor, torch.Tensor, torch.Tensor], letters: tuple[int, int]) -> torch.Tensor:
+def loss_of(
+    model: Any, batch: tuple[torch.Tensor, torch.Tensor, torch.Tensor], letters: tuple[int, int]
+) -> torch.Tensor:
     """Weighted cross-entropy; a judge's letter is learned as a probability."""
     ids, weights, soft = batch
     hidden = model.model(input_ids=ids).last_hidden_state[:, :-1]
@@ -146,7 +150,10 @@ def train(model: Any, tokenizer: Any, options: argparse.Namespace) -> dict[str, 
             step, tokens = step + 1, tokens + batch[0].numel()
             running = loss.item() if math.isnan(running) else 0.95 * running + 0.05 * loss.item()
             if step % 100 == 0:
-                print(f"step {step} epoch {epoch} {time.monotonic() - began:.0f} s loss {running:.3f} {tokens / (time.monotonic() - began):.0f} tokens/s", flush=True)
+                print(
+                    f"step {step} epoch {epoch} {time.monotonic() - began:.0f} s loss {running:.3f} {tokens / (time.monotonic() - began):.0f} tokens/s",
+                    flush=True,
+                )
     raise AssertionError
 
 
@@ -165,8 +172,14 @@ def main() -> None:
     parser.add_argument("--init", type=Path, help="go on from these weights")
     options = parser.parse_args()
     torch.manual_seed(options.seed)
-    tokenizer = PreTrainedTokenizerFast.from_pretrained(options.init) if options.init else make_tokenizer(options.vocabulary)
-    model = LlamaForCausalLM.from_pretrained(options.init, dtype=torch.float32) if options.init else new_model(len(tokenizer), options.hidden, options.layers)
+    tokenizer = (
+        PreTrainedTokenizerFast.from_pretrained(options.init) if options.init else make_tokenizer(options.vocabulary)
+    )
+    model = (
+        LlamaForCausalLM.from_pretrained(options.init, dtype=torch.float32)
+        if options.init
+        else new_model(len(tokenizer), options.hidden, options.layers)
+    )
     print(f"{sum(p.numel() for p in model.parameters()) / 1e6:.2f} M parameters", flush=True)
     figures = train(model, tokenizer, options)
     model.generation_config.pad_token_id, model.generation_config.eos_token_id = PAD, END

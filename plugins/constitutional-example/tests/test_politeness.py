@@ -1,6 +1,7 @@
 """The example's own tests: the plugin loads through the door, and its template has what it asks for."""
 
 import constitutional_example
+
 from constitutional.plugins import Registry
 from constitutional.prompts import load
 from constitutional.records import user

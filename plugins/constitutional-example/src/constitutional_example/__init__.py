@@ -45,7 +45,9 @@ class Politeness(RowStage[Response, Critique]):
         asked = ctx.render(self.params.template, prompt=row.prompt, response=row.completion)
         said = await ctx.ask(Request(asked, max_new_tokens=self.params.max_new_tokens))
         rude = not said.text.lower().startswith("polite")
-        made = row.derive(Critique, self.path, critique=said.text, principle="politeness", violation=rude, critic=ctx.model_label())
+        made = row.derive(
+            Critique, self.path, critique=said.text, principle="politeness", violation=rude, critic=ctx.model_label()
+        )
         return [made]
 
 
