@@ -8,8 +8,9 @@ import math
 import re
 from collections.abc import Sequence
 from functools import cached_property
+from pathlib import Path
 
-from pydantic import Field
+from pydantic import Field, TypeAdapter, ValidationError, field_validator
 
 from constitutional.api import (
     Backend,
@@ -23,6 +24,7 @@ from constitutional.api import (
     Request,
     SpecPath,
     Unanswered,
+    UserError,
     digest,
 )
 
@@ -41,6 +43,16 @@ class Rule(Params):
 
     unanswered: str = ""
     """A reason to give no answer."""
+
+
+    @field_validator("when")
+    @classmethod
+    def _compiles(cls, when: str) -> str:
+        try:
+            re.compile(when)
+        except re.error as error:
+            raise ValueError(f"not a regular expression: {error}") from error
+        return when
 
 
 class ScriptedParams(BackendParams):
@@ -68,8 +80,7 @@ class ScriptedBackend(Backend):
 
     @cached_property
     def rules(self) -> tuple[Rule, ...]:
-        more = json.loads(self.params.file.read_text(encoding="utf-8")) if self.params.file else []
-        return (*self.params.rules, *(Rule.model_validate(rule) for rule in more))
+        return (*self.params.rules, *(_read(self.params.file) if self.params.file else ()))
 
     async def generate(self, batch: Sequence[Request]) -> Sequence[Completion | Unanswered]:
         await asyncio.sleep(self.params.seconds)
@@ -110,3 +121,11 @@ def _shares(said: dict[str, float], options: Sequence[str]) -> list[float]:
     rest = [option for option in options if option not in said]
     left = max(0.0, 1.0 - sum(said.get(option, 0.0) for option in options))
     return [max(said.get(option, left / max(1, len(rest))), 1e-9) for option in options]
+
+
+def _read(path: Path) -> list[Rule]:
+    try:
+        said = json.loads(path.read_text(encoding="utf-8"))
+        return TypeAdapter(list[Rule]).validate_python(said)
+    except (OSError, ValueError, RecursionError, ValidationError) as error:
+        raise UserError(f"{path} is not a list of rules: {error}", help='write `[{"when": "...", "say": "..."}]`') from error
