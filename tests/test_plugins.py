@@ -102,14 +102,16 @@ def test_listing_imports_nothing(monkeypatch, tmp_path):
 
 
 def test_a_local_file_is_a_plugin_under_its_stem(tmp_path):
-    (tmp_path / "mine.py").write_text(textwrap.dedent("""
+    (tmp_path / "mine.py").write_text(
+        textwrap.dedent("""
         from constitutional.api import Critique, Response, RowStage, hookimpl
         class Mine(RowStage[Response, Critique]):
             kind, name = "critic", "short"
             async def process(self, row, ctx): return []
         @hookimpl
         def constitutional_stages(): return [Mine]
-    """))
+    """)
+    )
     registry = Registry()
     assert registry.add_local(tmp_path / "mine.py") == "mine"
     assert registry.stage("critic", "mine/short").plugin.distribution == "local file"

@@ -84,7 +84,10 @@ def test_a_missing_column_is_named():
 
 
 def test_transcript_is_a_line_a_turn():
-    assert transcript(messages([{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}])) == "User: a\nAssistant: b"
+    assert (
+        transcript(messages([{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]))
+        == "User: a\nAssistant: b"
+    )
 
 
 @pytest.mark.parametrize(

@@ -34,10 +34,11 @@ def plan(checked: Checked, registry: Registry) -> Plan:
         if name in checked.stages or name in used:
             maker.add(name, depths[name])
     spec = checked.spec
+    limits = checked.limits.model_dump() if checked.limits is not None else {}
     executor = checked.executor_params.model_dump() if checked.executor_params is not None else {}
     return Plan(
         name=spec.name, spec_path=spec.path, spec_text=show(spec), seed=spec.seed, constitution=maker.constitution,
-        steps=maker.steps, limits=checked.limits.model_dump() if checked.limits is not None else {}, executor=spec.executor.use if spec.executor else "local", executor_params=executor,
+        steps=maker.steps, limits=limits, executor=spec.executor.use if spec.executor else "local", executor_params=executor,
     )  # fmt: skip
 
 
