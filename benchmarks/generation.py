@@ -19,7 +19,7 @@ from constitutional.api import ChoiceRequest, Request, user
 from constitutional.builtin.backends import batches
 from constitutional.builtin.backends.transformers import TransformersBackend, TransformersParams
 
-WORDS = "please tell me the status of my order and the card that it was paid with before the parcel leaves today".split()
+WORDS = ["please", "tell", "me", "the", "status", "of", "my", "order", "and", "the", "card", "that", "it", "was", "paid", "with", "before", "the", "parcel", "leaves", "today"]
 
 
 def questions(count: int) -> list[Any]:
@@ -34,7 +34,7 @@ def timed(run: Callable[[], Any]) -> tuple[Any, float]:
 
 
 def compared(ask: Callable[[Sequence[Any]], Any], requests: Sequence[Any]) -> dict[str, Any]:
-    ask(requests[:2])
+    asyncio.run(ask_all(ask, requests[:2]))
     together, fast = timed(lambda: asyncio.run(ask_all(ask, requests)))
     alone, slow = timed(lambda: [asyncio.run(ask_all(ask, [request]))[0] for request in requests])
     same = sum(a == b for a, b in zip(together, alone, strict=True))
@@ -48,7 +48,7 @@ async def ask_all(ask: Callable[[Sequence[Any]], Any], requests: Sequence[Any]) 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rows", type=int, default=128)
+    parser.add_argument("--rows", type=int, default=48)
     count = parser.parse_args().rows
     backend = TransformersBackend(TransformersParams(model="builtin:support-agent"))
     asyncio.run(backend.open())

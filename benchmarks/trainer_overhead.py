@@ -23,7 +23,7 @@ from constitutional.builtin.backends.loading import resolve
 from constitutional.builtin.trainers.sft import SftParams, SftTrainer
 from tests.trainers.support import train
 
-WORDS = "please tell me the status of my order and the card that it was paid with before the parcel leaves today".split()
+WORDS = ["please", "tell", "me", "the", "status", "of", "my", "order", "and", "the", "card", "that", "it", "was", "paid", "with", "before", "the", "parcel", "leaves", "today"]
 SHARED: dict[str, Any] = {"learning_rate": 1e-4, "batch_size": 16}
 
 

@@ -12,6 +12,7 @@ from constitutional.api import Preference, StepFailed, user
 from constitutional.builtin.backends.encoding import DialogueEncoder
 from constitutional.builtin.trainers import dpo, preferences
 from constitutional.builtin.trainers.dpo import DpoParams, DpoTrainer
+
 from tests.trainers.support import Inputs, contents, preferences as pairs, train  # fmt: skip  # isort: skip
 
 
@@ -34,6 +35,13 @@ def test_the_loss_falls_and_the_chosen_answers_gain(model: Path, tmp_path: Path)
 def test_two_runs_leave_the_same_bytes_wherever_they_are(model: Path, tmp_path: Path) -> None:
     one = train(stage(epochs=1), tmp_path / "one", model, preferences=pairs())
     two = train(stage(epochs=1), tmp_path / "elsewhere" / "two", model, preferences=pairs())
+    assert contents(one.folder) == contents(two.folder)
+
+
+def test_an_adapter_begins_at_the_seed_and_not_at_random(model: Path, tmp_path: Path) -> None:
+    one = train(stage(epochs=1, lora={"r": 4}), tmp_path / "one", model, preferences=pairs())
+    torch.manual_seed(12345)
+    two = train(stage(epochs=1, lora={"r": 4}), tmp_path / "two", model, preferences=pairs())
     assert contents(one.folder) == contents(two.folder)
 
 

@@ -62,7 +62,7 @@ class DpoTrainer(WholeStage):
 
     def run(self, inputs: Inputs, ctx: WholeContext) -> Outputs:
         training.quiet()
-        from transformers import AutoModelForCausalLM, TrainingArguments
+        from transformers import AutoModelForCausalLM, TrainingArguments, set_seed
 
         p: DpoParams = self.params
         tokenizer = training.tokenizer_of(inputs.model())
@@ -72,6 +72,7 @@ class DpoTrainer(WholeStage):
         if p.lora is not None:
             from peft import get_peft_model
 
+            set_seed(ctx.seed % 2**32)  # an adapter begins at random
             model = get_peft_model(model, training.adapter_config(p.lora, "CAUSAL_LM"))
         trainer = dpo_trainer()(
             model=model,
