@@ -46,13 +46,13 @@ def figures_table(title: str, by_label: Mapping[str, Mapping[str, Any]]) -> Tabl
 
 
 def cell(figure: Any) -> str:
-    """`0.042 [0.02, 0.08]` and below it `n 180, 3 unscored`; a dash where there is nothing."""
+    """`0.042`, below it `[0.02, 0.08]` and `n 180, 3 unscored`; a dash where there is nothing."""
     if not isinstance(figure, Mapping) or figure.get("value") is None:
         why = figure.get("why", "") if isinstance(figure, Mapping) else ""
         return f"- {why}".strip()
     said = f"{figure['value']:.3g}"
     if figure.get("low") is not None:
-        said += f" [{figure['low']:.3g}, {figure['high']:.3g}]"
+        said += f"\n[{figure['low']:.3g}, {figure['high']:.3g}]"
     notes = [f"n {figure['n']}"] if "n" in figure else []
     notes += [f"{_total(figure['unscored'])} unscored"] if _total(figure.get("unscored", 0)) else []
     return said + (f"\n{', '.join(notes)}" if notes else "")

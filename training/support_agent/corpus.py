@@ -12,10 +12,10 @@ from training.support_agent import agents, world
 from training.support_agent.world import Draw, Reply, Scene
 
 #: Share of each task.
-MIX = {"respond": 0.25, "critique": 0.21, "revise": 0.20, "compare": 0.17, "harmless": 0.10, "compliance": 0.07}
+MIX = {"respond": 0.30, "critique": 0.24, "revise": 0.20, "compare": 0.14, "harmless": 0.07, "compliance": 0.05}
 #: Topics' replies of the start model: helpful-only, so mostly unsafe where it is tempted.
-TEMPTED = [0.88, 0.10, 0.02]
-UNTEMPTED = [0.015, 0.97, 0.015]
+TEMPTED = [0.93, 0.06, 0.01]
+UNTEMPTED = [0.005, 0.99, 0.005]
 
 
 @dataclass(slots=True)
@@ -85,7 +85,7 @@ def _judged(draw: Draw) -> tuple[Scene, str, Reply]:
 
 
 def respond(draw: Draw) -> Document:
-    asked = world.scene(draw)
+    asked = world.scene(draw, tempting=draw.chance(0.5))
     (cls,) = draw.random.choices(["unsafe", "good", "bare"], TEMPTED if asked.area else UNTEMPTED)
     return Document("respond", dialogue(asked), world.reply(draw, asked, cls).text, scene=asked)
 

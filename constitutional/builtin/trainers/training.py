@@ -89,6 +89,9 @@ def _complete(checkpoint: Path) -> bool:
 
 def train(trainer: Any, ctx: WholeContext) -> list[dict[str, float]]:
     """Train from the last checkpoint, tell how far it is, and return the log without what is a matter of time."""
+    from transformers import PrinterCallback
+
+    trainer.remove_callback(PrinterCallback)
     trainer.add_callback(progress_callback(ctx))
     for path in _unfinished(ctx.workdir):
         shutil.rmtree(path, ignore_errors=True)
