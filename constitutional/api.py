@@ -1,18 +1,21 @@
 """The one import that a plugin needs; it re-exports and has nothing of its own."""
 
-from constitutional.backend import Backend, Capability, Choice, ChoiceRequest, Completion, Request
+from constitutional.backend import Backend, Capability, Choice, ChoiceRequest, Completion, Patience, Request
 from constitutional.constitution.model import Constitution, Principle
 from constitutional.errors import (
     ConstitutionalError,
     DataError,
     Dropped,
+    NotNow,
     PluginError,
+    RunError,
     StepFailed,
     Unanswered,
     UserError,
 )
 from constitutional.events import (
     Event,
+    ModelNotice,
     Progress,
     RowFailed,
     RunFinished,
@@ -76,11 +79,12 @@ __all__ = [
     "MAIN", "Artifact", "Ask", "Backend", "BackendParams", "Capability", "Choice", "ChoiceRequest", "Completion",
     "Constitution", "ConstitutionalError", "Cosmetic", "Critique", "DataError", "Demonstration", "Dropped", "Event",
     "Executor", "ExecutorParams", "Fate", "Flow", "Inputs", "Json", "JsonObject", "Kind", "LintRule", "Message",
-    "Messages", "ModelName", "Outputs", "Pair", "Params", "PluginError", "PolicyModel", "Port", "Preference",
-    "Principle", "Progress", "Prompt", "Record", "Report", "Reporter", "Request", "Response", "RewardModel", "Round",
-    "RowContext", "RowFailed", "RowStage", "RunFinished", "RunStarted", "Source", "SourceParams", "SpecPath", "Stage",
-    "StageParams", "StepFailed", "StepFinished", "StepProgress", "StepReused", "StepStarted", "SurveyContext",
-    "SurveyStage", "TemplateName", "TemplatePack", "Unanswered", "UserError", "Vote", "WholeContext", "WholeStage",
-    "assistant", "canonical", "derived_row_id", "digest", "hookimpl", "messages", "nearest", "printable",
-    "row_random", "row_seed", "to_json", "transcript", "trl_row", "user",
+    "Messages", "ModelName", "ModelNotice", "NotNow", "Outputs", "Pair", "Params", "Patience", "PluginError",
+    "PolicyModel", "Port", "Preference", "Principle", "Progress", "Prompt", "Record", "Report", "Reporter", "Request",
+    "Response", "RewardModel", "Round", "RowContext", "RowFailed", "RowStage", "RunError", "RunFinished",
+    "RunStarted", "Source", "SourceParams", "SpecPath", "Stage", "StageParams", "StepFailed", "StepFinished",
+    "StepProgress", "StepReused", "StepStarted", "SurveyContext", "SurveyStage", "TemplateName", "TemplatePack",
+    "Unanswered", "UserError", "Vote", "WholeContext", "WholeStage", "assistant", "canonical", "derived_row_id",
+    "digest", "hookimpl", "messages", "nearest", "printable", "row_random", "row_seed", "to_json", "transcript",
+    "trl_row", "user",
 ]  # fmt: skip

@@ -1,20 +1,21 @@
 """Backends: ways to ask a model.
 
 A backend answers batches; the engine decides what waits together, remembers every answer and hands out the rest.
-What cannot be answered comes back as `Unanswered(reason)` in its place: one bad row never sinks its neighbours.
+What cannot be answered comes back as `Unanswered(reason)` in its place: one bad row never sinks its neighbours.  What
+cannot be answered *now* comes back as `NotNow(reason)` and is asked again.
 """
 
 from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Flag, auto
 from pathlib import Path
 from typing import ClassVar
 
-from constitutional.errors import Unanswered
+from constitutional.errors import NotNow, Unanswered
 from constitutional.ids import JsonObject
 from constitutional.parameters import BackendParams
 from constitutional.records import Messages, to_json
@@ -78,6 +79,8 @@ class Choice:
 
     logprobs: tuple[float, ...]
     prompt_tokens: int = 0
+    #: The model named one option in words and gave no probabilities: the named one has all of it.
+    parsed: bool = False
 
     @property
     def probabilities(self) -> tuple[float, ...]:
@@ -92,6 +95,22 @@ class Choice:
         return min(1.0, sum(math.exp(value) for value in self.logprobs))
 
 
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How often and how long the engine asks a model that answers `NotNow`; waits are seconds."""
+
+    #: How often one question is asked at most.
+    attempts: int = 1
+    first_wait: float = 0.25
+    longest_wait: float = 30.0
+    #: A model that has answered nothing for so long stops the run, which can be resumed.
+    give_up_after: float = 1800.0
+    #: Ask less at once where the server says it is too much, and more again while it keeps up.
+    adaptive: bool = True
+    requests_per_minute: float | None = None
+    tokens_per_minute: float | None = None
+
+
 class Backend(ABC):
     """One configured way to ask one model.
 
@@ -102,6 +121,9 @@ class Backend(ABC):
     version: ClassVar[int]
     Params: ClassVar[type[BackendParams]]
     gives: ClassVar[Capability]
+
+    #: Tells the user something about this model, once: set by the engine.
+    notice: Callable[[str], None] = staticmethod(lambda said: None)
 
     def __init__(self, params: BackendParams) -> None:
         self.params = params
@@ -116,14 +138,19 @@ class Backend(ABC):
         """How many batches may be in flight at the same time: 1 for a model in this process."""
         return 1
 
+    @property
+    def patience(self) -> Patience:
+        """What to do about `NotNow`: a model in this process is asked once."""
+        return Patience()
+
     async def open(self) -> None:
         """Load or connect; called once, before the first batch."""
 
     @abstractmethod
-    async def generate(self, batch: Sequence[Request]) -> Sequence[Completion | Unanswered]:
+    async def generate(self, batch: Sequence[Request]) -> Sequence[Completion | Unanswered | NotNow]:
         """Answer each request, in order."""
 
-    async def choose(self, batch: Sequence[ChoiceRequest]) -> Sequence[Choice | Unanswered]:
+    async def choose(self, batch: Sequence[ChoiceRequest]) -> Sequence[Choice | Unanswered | NotNow]:
         """Score each request's options, in order.  Needed where `gives` names CHOICES."""
         raise NotImplementedError(f"backend `{self.name}` gives no choices")
 

@@ -9,10 +9,12 @@
     │   └── PluginError            a plugin that is missing or broken, by name and version
     ├── RunError                   a run that failed while running
     │   ├── StepFailed             one step failed
+    │   ├── StoreFailed            exit code 74: the disk is full, read-only or failing
     │   └── GateFailed             a `require:` did not hold
     ├── RunLocked                  exit code 75: another run holds the folder
     ├── Interrupted                exit code 130: stopped cleanly, to be resumed
     ├── Unanswered                 a model gave no usable answer; never a verdict
+    ├── NotNow                     a model could not be asked just now; the engine asks again
     └── Dropped                    a stage dropped its row on purpose
 """
 
@@ -70,6 +72,12 @@ class StepFailed(RunError):
         self.step = step
 
 
+class StoreFailed(RunError):
+    """What was computed cannot be kept: the disk is full, read-only or failing."""
+
+    exit_code = 74
+
+
 class GateFailed(RunError):
     """One or more `require:` conditions did not hold."""
 
@@ -100,6 +108,25 @@ class Unanswered(ConstitutionalError):
 
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), (self.reason, self.detail)
+
+
+class NotNow(ConstitutionalError):
+    """A model could not be asked just now, but may be later: too many requests, a lost connection, a late answer.
+
+    A backend gives or raises it in place of an answer, and the engine asks again as the backend's `patience` says.
+    `after` is the wait in seconds that the server wished for; `busy` says that it had too much to do, so that less is
+    asked of it at once; `gone` says that nobody answered at all, so that the question itself is not to blame.
+    """
+
+    def __init__(
+        self, reason: str, detail: str = "", *, after: float | None = None, busy: bool = False, gone: bool = False
+    ) -> None:
+        super().__init__(f"{reason}: {detail}" if detail else reason)
+        self.reason = reason
+        self.detail = detail
+        self.after = after
+        self.busy = busy
+        self.gone = gone
 
 
 class Dropped(ConstitutionalError):

@@ -82,6 +82,15 @@ class RowFailed(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ModelNotice(Event):
+    """What is to be known of a model while it is asked: that it is gone, or there again, or gives less than it should."""
+
+    type: ClassVar[str] = "model_notice"
+    model: str
+    said: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StepProgress:
     """Where one step is: rows finished of rows known so far, and the numbers of a trainer or backend."""
 

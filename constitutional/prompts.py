@@ -49,7 +49,9 @@ class Template:
     @cached_property
     def uses(self) -> frozenset[str]:
         """Names that the body needs."""
-        return frozenset(name for role, source in self.sections for name in ([source] if role == "conversation" else _names(source)))
+        return frozenset(
+            name for role, source in self.sections for name in ([source] if role == "conversation" else _names(source))
+        )
 
     @cached_property
     def sections(self) -> Sequence[tuple[str, str]]:
@@ -112,7 +114,9 @@ def parse(name: str, text: str) -> Template:
     front = _front(name, text)
     inputs = front.get("inputs") or []
     if not isinstance(inputs, list) or not all(isinstance(one, str) and one.isidentifier() for one in inputs):
-        raise UserError(f"template {name}: `inputs` is not a list of names", help="write `inputs: [response, principle]`")
+        raise UserError(
+            f"template {name}: `inputs` is not a list of names", help="write `inputs: [response, principle]`"
+        )
     made = Template(name, text, tuple(inputs), *(_line(name, front, key) for key in ("about", "source")))
     _compile(made)
     return made

@@ -86,7 +86,9 @@ def _limited(tree: nodes.Template) -> nodes.Template:
     """Refuse what is not of the language, count the turns of loops and measure what is put together."""
     for node in _all(tree):
         if not isinstance(node, ALLOWED) or (isinstance(node, nodes.For) and node.recursive):
-            raise jinja2.TemplateSyntaxError(f"a prompt has no use for {_called(node)}", getattr(node, "lineno", 1) or 1)
+            raise jinja2.TemplateSyntaxError(
+                f"a prompt has no use for {_called(node)}", getattr(node, "lineno", 1) or 1
+            )
         if isinstance(node, nodes.Filter) and node.name.startswith("_"):
             raise jinja2.TemplateSyntaxError(f"No filter named {node.name!r}.", node.lineno)
     for loop in list(tree.find_all(nodes.For)):
@@ -167,5 +169,3 @@ def _tojson(value: object) -> str:
 
 def _too_much() -> NoReturn:
     raise ValueError(f"it gives more than {MOST_OUTPUT // 1024} KiB")
-
-

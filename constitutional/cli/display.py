@@ -13,7 +13,16 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from constitutional.events import Event, Progress, RowFailed, StepFinished, StepProgress, StepReused, StepStarted
+from constitutional.events import (
+    Event,
+    ModelNotice,
+    Progress,
+    RowFailed,
+    StepFinished,
+    StepProgress,
+    StepReused,
+    StepStarted,
+)
 from constitutional.plan.step import Plan
 from constitutional.text import one_line, printable
 
@@ -60,6 +69,8 @@ class Lines:
         elif isinstance(event, RowFailed) and self._failures < SHOWN_FAILURES:
             self._failures += 1
             self.say(f"  {event.step}: row {event.row_id} {event.fate}: {one_line(f'{event.reason} {event.detail}')}")
+        elif isinstance(event, ModelNotice):
+            self.say(f"  {event.model} {one_line(event.said)}")
         elif isinstance(event, Progress) and time.monotonic() - self._last > PLAIN_SECONDS:
             self._last = time.monotonic()
             for name, progress in event.steps.items():
@@ -91,6 +102,8 @@ class View:
             self._finished[event.step] = event
         elif isinstance(event, Progress):
             self._progress = event.steps
+        elif isinstance(event, ModelNotice):
+            self.say(f"{event.model} {one_line(event.said)}")
         elif isinstance(event, RowFailed):
             self.say(f"{event.step}: row {event.row_id} {event.fate}: {one_line(f'{event.reason} {event.detail}')}")
 

@@ -9,18 +9,25 @@ from __future__ import annotations
 import asyncio
 import heapq
 import itertools
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from constitutional.backend import Backend, Choice, ChoiceRequest, Completion, Request
-from constitutional.errors import RunError
+from constitutional.engine.commit import Commit
+from constitutional.engine.retry import Breaker, Pace, Throttle, pause_before
+from constitutional.errors import NotNow, RunError, Unanswered
 from constitutional.ids import digest
 from constitutional.plan.step import ModelUse
-from constitutional.store.journal import Journal
 
 Question = Request | ChoiceRequest
 Answer = Completion | Choice
+#: Hears of a model that is not there, or there again: the model's name and a sentence.
+Notice = Callable[[str, str], None]
+
+#: Turns of the event loop in which others may still ask, so that batches are full.
+SETTLE = 3
 
 
 class Tally(Protocol):
@@ -37,6 +44,9 @@ class _Waiting:
     question: Question = field(compare=False)
     key: str = field(compare=False)
     future: asyncio.Future[Answer] = field(compare=False)
+    #: How often it was asked.
+    attempts: int = field(default=0, compare=False)
+    asked_at: float = field(default=0.0, compare=False)
 
 
 def call_key(question: Question, model: str) -> str:
@@ -47,17 +57,24 @@ def call_key(question: Question, model: str) -> str:
 class ModelQueue:
     """All that waits for one model."""
 
-    def __init__(self, use: ModelUse, backend: Backend, journal: Journal) -> None:
+    def __init__(self, use: ModelUse, backend: Backend, commit: Commit, notice: Notice) -> None:
         self.use = use
         self._backend = backend
-        self._journal = journal
+        backend.notice = lambda said: notice(use.label, said)
+        self._commit = commit
+        self._journal = commit.journal
+        self._notice = notice
         self._heap: list[_Waiting] = []
         self._flying: dict[str, asyncio.Future[Answer]] = {}
+        self._batches: set[asyncio.Task[None]] = set()
         self._count = itertools.count()
-        self._awake = asyncio.Event()
-        self._opened = False
+        self._pumping = False
+        self._opening: asyncio.Task[None] | None = None
         self._closing = False
-        self._workers: list[asyncio.Task[None]] = []
+        patience = backend.patience
+        self._throttle = Throttle(backend.parallel, patience.adaptive)
+        self._breaker = Breaker(patience)
+        self._pace = Pace(patience.requests_per_minute, patience.tokens_per_minute)
 
     async def ask(self, question: Question, depth: int, tally: Tally) -> Answer:
         """The answer, from the journal, from a twin in flight, or from the model.
@@ -81,93 +98,176 @@ class ModelQueue:
         future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         future.add_done_callback(lambda done: done.cancelled() or done.exception())
         self._flying[key] = future
-        heapq.heappush(self._heap, _Waiting((-depth, next(self._count)), question, key, future))
-        if not self._workers:
-            self._workers = [asyncio.create_task(self._work()) for _ in range(self._backend.parallel)]
-        self._awake.set()
+        self._push(_Waiting((-depth, next(self._count)), question, key, future))
         return future
 
-    async def _work(self) -> None:
-        while not self._closing:
-            await self._awake.wait()
-            await _settle()
-            batch = self._take()
-            if batch:
-                await self._answer(batch)
+    def _push(self, item: _Waiting) -> None:
+        heapq.heappush(self._heap, item)
+        self._wake()
+
+    # -- sending -----------------------------------------------------------------------------------------------------
+
+    def _wake(self) -> None:
+        """Look at the queue soon: after everybody who is ready has asked, where batches are wanted."""
+        if not self._pumping and not self._closing:
+            self._pumping = True
+            turns = SETTLE if self._backend.batch_size > 1 else 0
+            asyncio.get_running_loop().call_soon(self._pump, turns)
+
+    def _pump(self, turns: int) -> None:
+        if turns:
+            asyncio.get_running_loop().call_soon(self._pump, turns - 1)
+            return
+        self._pumping = False
+        while self._heap and not self._closing and self._throttle.room(len(self._batches)):
+            wait = max(self._breaker.may_ask(), self._pace.wait())
+            if wait > 0:
+                break
+            self._send(self._take())
+        self._look_again()
+
+    def _look_again(self) -> None:
+        """Where time alone holds questions back, come back when it has passed."""
+        wait = max(self._breaker.may_ask(), self._pace.wait(), self._throttle.closed_for())
+        if self._heap and wait > 0 and not self._closing:
+            self._pumping = True
+            asyncio.get_running_loop().call_later(wait, self._pump, 0)
 
     def _take(self) -> list[_Waiting]:
         """The most urgent question and all that wait and are of its sort, up to a batch."""
         batch: list[_Waiting] = []
         others: list[_Waiting] = []
-        while self._heap and len(batch) < self._backend.batch_size:
+        most = 1 if self._breaker.open else self._backend.batch_size
+        while self._heap and len(batch) < most:
             item = heapq.heappop(self._heap)
             same = not batch or type(item.question) is type(batch[0].question)
             (batch if same else others).append(item)
         for item in others:
             heapq.heappush(self._heap, item)
-        if not self._heap:
-            self._awake.clear()
         return batch
 
-    async def _answer(self, batch: Sequence[_Waiting]) -> None:
-        try:
-            answers = await self._put([item.question for item in batch])
-        except asyncio.CancelledError:
-            raise
-        except Exception as error:  # noqa: BLE001  (whatever a backend raises fails this batch's rows, with its words)
-            answers = [error] * len(batch)
-        for item, answer in zip(batch, answers, strict=True):
-            self._keep(item, answer)
-        self._journal.flush()
-        for item, answer in zip(batch, answers, strict=True):
-            self._hand_out(item, answer)
+    def _send(self, batch: list[_Waiting]) -> None:
+        now = time.monotonic()
+        self._breaker.asked()
+        self._pace.spend(sum(_guess(item.question) for item in batch))
+        for item in batch:
+            item.attempts += 1
+            item.asked_at = now
+        task = asyncio.get_running_loop().create_task(self._answer(batch))
+        self._batches.add(task)
+        task.add_done_callback(self._landed)
 
-    async def _put(self, questions: Sequence[Any]) -> Sequence[Any]:
-        if not self._opened:
-            await self._backend.open()
-            self._opened = True
-        ask = self._backend.generate if isinstance(questions[0], Request) else self._backend.choose
-        answers = await ask(questions)
-        if len(answers) != len(questions):
-            name = type(self._backend).__name__
-            raise RunError(f"backend {name} gave {len(answers)} answers to {len(questions)} questions")
+    def _landed(self, task: asyncio.Task[None]) -> None:
+        self._batches.discard(task)
+        self._wake()
+
+    async def _answer(self, batch: Sequence[_Waiting]) -> None:
+        answers = await self._put(batch)
+        done = []
+        for item, answer in zip(batch, answers, strict=True):
+            said = self._weigh(item, answer)
+            if said is not None:
+                done.append((item, said))
+        try:
+            await self._keep(done)
+        except Exception as error:  # noqa: BLE001  (whoever waits for the answer must hear that it is not safe)
+            done = [(item, error) for item, _ in done]
+        for item, said in done:
+            self._hand_out(item, said)
+
+    async def _put(self, batch: Sequence[_Waiting]) -> Sequence[Any]:
+        """An answer, or an error in its place, for each; whatever a backend raises is the answer to its whole batch."""
+        try:
+            await self._open()
+            questions: list[Any] = [item.question for item in batch]
+            ask = self._backend.generate if isinstance(questions[0], Request) else self._backend.choose
+            answers: Sequence[Any] = await ask(questions)
+            if len(answers) != len(questions):
+                name = type(self._backend).__name__
+                raise RunError(f"backend {name} gave {len(answers)} answers to {len(questions)} questions")
+        except Exception as error:  # noqa: BLE001  (a backend may fail in any way: its rows say how)
+            return [error] * len(batch)
         return answers
 
-    def _keep(self, item: _Waiting, answer: Any) -> None:
-        if not isinstance(answer, BaseException):
-            self._journal.keep_answer(item.key, self.use.label, _encode(answer))
+    async def _open(self) -> None:
+        if self._opening is None:
+            self._opening = asyncio.create_task(self._backend.open())
+        await asyncio.shield(self._opening)
 
-    def _hand_out(self, item: _Waiting, answer: Any) -> None:
+    # -- receiving ---------------------------------------------------------------------------------------------------
+
+    def _weigh(self, item: _Waiting, answer: Any) -> Any:
+        """The answer to hand out, or None where the question is to be asked again."""
+        if isinstance(answer, NotNow):
+            return self._not_now(item, answer)
+        if not isinstance(answer, BaseException):
+            self._pace.correct(_tokens(answer) - _guess(item.question))
+            self._throttle.answered()
+        if self._breaker.answered():
+            self._notice(self.use.label, "answers again")
+        return answer
+
+    def _not_now(self, item: _Waiting, error: NotNow) -> BaseException | None:
+        patience = self._backend.patience
+        if error.busy:
+            self._throttle.refused(item.asked_at, error.after)
+        if self._breaker.failed(len(self._batches), error.gone):
+            self._notice(self.use.label, f"does not answer ({error}); everything that asks it waits until it does")
+        if self._breaker.gone_for > patience.give_up_after:
+            hint = "see whether the server runs; the same command goes on where this run stopped"
+            return RunError(
+                f"model {self.use.label} has answered nothing for {self._breaker.gone_for:.0f} s ({error})", help=hint
+            )
+        if self._breaker.open and error.gone:
+            item.attempts -= 1
+        if item.attempts >= patience.attempts:
+            return Unanswered(error.reason, f"{error.detail} (asked {item.attempts} times)".strip())
+        if self._closing:
+            return error
+        item.priority = (item.priority[0], next(self._count))
+        wait = 0.0 if self._breaker.open else pause_before(max(1, item.attempts), error, patience)
+        asyncio.get_running_loop().call_later(wait, self._push, item)
+        return None
+
+    async def _keep(self, done: Sequence[tuple[_Waiting, Any]]) -> None:
+        answered = [(item, said) for item, said in done if not isinstance(said, BaseException)]
+        for item, said in answered:
+            self._journal.keep_answer(item.key, self.use.label, _encode(said))
+        if answered:
+            await self._commit.done()
+
+    def _hand_out(self, item: _Waiting, said: Any) -> None:
         del self._flying[item.key]
         if item.future.done():
             return
-        if isinstance(answer, BaseException):
-            item.future.set_exception(answer)
+        if isinstance(said, BaseException):
+            item.future.set_exception(said)
         else:
-            item.future.set_result(answer)
+            item.future.set_result(said)
 
     async def close(self) -> None:
-        """Let a batch in flight finish, so that its answers are kept, then free the model."""
+        """Let what is in flight finish, so that its answers are kept, then free the model."""
         self._heap.clear()
         self._closing = True
-        self._awake.set()
-        await asyncio.gather(*self._workers, return_exceptions=True)
-        if self._opened:
+        await asyncio.gather(*self._batches, return_exceptions=True)
+        if self._opening is not None:
+            await asyncio.gather(self._opening, return_exceptions=True)
             await self._backend.close()
-            self._opened = False
+            self._opening = None
 
 
 class Dispatcher:
     """The queues of all models of a run."""
 
-    def __init__(self, journal: Journal, build: Callable[[ModelUse], Backend]) -> None:
-        self._journal = journal
+    def __init__(self, commit: Commit, build: Callable[[ModelUse], Backend], notice: Notice | None = None) -> None:
+        self.commit = commit
         self._build = build
+        self._notice = notice or (lambda model, said: None)
         self._queues: dict[str, ModelQueue] = {}
 
     def queue(self, use: ModelUse) -> ModelQueue:
         if use.fingerprint not in self._queues:
-            self._queues[use.fingerprint] = ModelQueue(use, self._build(use), self._journal)
+            self._queues[use.fingerprint] = ModelQueue(use, self._build(use), self.commit, self._notice)
         return self._queues[use.fingerprint]
 
     async def close(self, keep: frozenset[str] = frozenset()) -> None:
@@ -176,10 +276,10 @@ class Dispatcher:
             await self._queues.pop(fingerprint).close()
 
 
-async def _settle() -> None:
-    """Let everybody who is ready ask first, so that batches are full."""
-    for _ in range(3):
-        await asyncio.sleep(0)
+def _guess(question: Question) -> int:
+    """About how many tokens a question will take: four letters of a prompt are one."""
+    letters = sum(len(turn.content) for turn in question.messages)
+    return letters // 4 + (question.max_new_tokens if isinstance(question, Request) else 1)
 
 
 def _tokens(answer: Answer) -> int:
@@ -188,11 +288,12 @@ def _tokens(answer: Answer) -> int:
 
 def _encode(answer: Answer) -> dict[str, Any]:
     if isinstance(answer, Choice):
-        return {"logprobs": list(answer.logprobs), "prompt_tokens": answer.prompt_tokens}
+        parsed = {"parsed": True} if answer.parsed else {}
+        return {"logprobs": list(answer.logprobs), "prompt_tokens": answer.prompt_tokens, **parsed}
     return {name: getattr(answer, name) for name in Completion.__slots__}
 
 
 def _decode(kept: dict[str, Any]) -> Answer:
     if "logprobs" in kept:
-        return Choice(tuple(kept["logprobs"]), kept["prompt_tokens"])
+        return Choice(tuple(kept["logprobs"]), kept["prompt_tokens"], kept.get("parsed", False))
     return Completion(**kept)

@@ -15,13 +15,14 @@ from typing import Any
 
 from constitutional.engine import gates
 from constitutional.engine.budget import Limits
+from constitutional.engine.commit import Commit
 from constitutional.engine.desk import Desk
 from constitutional.engine.dispatch import Dispatcher
 from constitutional.engine.events import Events, Observer
 from constitutional.engine.execute import Execution
 from constitutional.engine.signals import Stop, stopping
 from constitutional.errors import ConstitutionalError, GateFailed, Interrupted
-from constitutional.events import RunFinished, RunStarted, StepReused
+from constitutional.events import ModelNotice, RunFinished, RunStarted, StepReused
 from constitutional.plan.step import Plan, Shape, Step
 from constitutional.plugins import Registry
 from constitutional.store.folder import RunFolder, Store
@@ -116,7 +117,10 @@ class _Run:
     # -- the loop ----------------------------------------------------------------------------------------------------
 
     async def _loop(self, events: Events, stop: Stop) -> None:
-        dispatcher = Dispatcher(self.store.journal, Desk(self.plan, self.store).backend)
+        def notice(model: str, said: str) -> None:
+            events.emit(ModelNotice(time=time.time(), run=self.plan.name, model=model, said=said))
+
+        dispatcher = Dispatcher(Commit(self.store.journal), Desk(self.plan, self.store).backend, notice)
         execution = Execution(self.plan, self.registry, self.store, dispatcher, self.limits, events)
         running: dict[asyncio.Task[None], Sequence[Step]] = {}
         beat = asyncio.create_task(execution.beat())

@@ -8,7 +8,6 @@ the journal before it is passed on; on the next run it is read from there.
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -85,7 +84,6 @@ class RowStep:
         self._journal = journal
         self._limits = limits
         self._trouble = trouble
-        self._seen: Counter[str] = Counter()
         self._stored: list[StoredRows] = []
         self._receivers: list[tuple[RowStep, int]] = []
         self._senders = 0
@@ -140,17 +138,12 @@ class RowStep:
             self._ready.task_done()
 
     async def _outcome(self, order: Order, row: Record) -> Outcome:
-        self._seen[row.row_id] += 1
-        key = f"{row.row_id}.{self._seen[row.row_id]}"
-        if known := self._journal.outcome(self.step.fingerprint, key):
-            place, said = known
-            if place != order:
-                self._journal.keep_outcome(self.step.fingerprint, key, order, said)
-            return self._remembered(said)
+        if known := self._journal.outcome(self.step.fingerprint, order, row.row_id):
+            return self._remembered(known)
         outcome = await self._process(row)
         if outcome.lasting:
-            self._journal.keep_outcome(self.step.fingerprint, key, order, outcome.to_json())
-            self._journal.flush()
+            self._journal.keep_outcome(self.step.fingerprint, order, row.row_id, outcome.to_json())
+            await self._dispatcher.commit.done()
         return outcome
 
     def _remembered(self, said: Mapping[str, Any]) -> Outcome:

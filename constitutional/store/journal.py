@@ -14,9 +14,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from constitutional.errors import RunError
+from constitutional.errors import RunError, StoreFailed
 
-FORMAT = 1
+FORMAT = 2
 BUSY_SECONDS = 60.0
 
 #: Where a row stands in its step: the position of its ancestor, then which output of which stage it is.
@@ -24,8 +24,8 @@ Order = tuple[int, ...]
 
 _TABLES = """
 create table if not exists calls (key text primary key, model text not null, answer text not null) without rowid;
-create table if not exists rows (step text not null, row text not null, place blob not null, outcome text not null,
-                                 primary key (step, row)) without rowid;
+create table if not exists rows (step text not null, place blob not null, row text not null, outcome text not null,
+                                 primary key (step, place)) without rowid;
 create table if not exists digests (path text primary key, stamp text not null, digest text not null) without rowid;
 """
 
@@ -33,10 +33,6 @@ create table if not exists digests (path text primary key, stamp text not null, 
 def pack(order: Order) -> bytes:
     """Bytes that sort as the tuple does."""
     return struct.pack(f">{len(order)}I", *order)
-
-
-def unpack(place: bytes) -> Order:
-    return struct.unpack(f">{len(place) // 4}I", place)
 
 
 class Journal:
@@ -72,15 +68,15 @@ class Journal:
 
     # -- rows --------------------------------------------------------------------------------------------------------
 
-    def outcome(self, step: str, row: str) -> tuple[Order, dict[str, Any]] | None:
-        """Where a row of an unfinished step stood and what became of it, or None."""
-        query = "select place, outcome from rows where step = ? and row = ?"
-        found = self._db.execute(query, (step, row)).fetchone()
-        return (unpack(found[0]), json.loads(found[1])) if found else None
+    def outcome(self, step: str, order: Order, row: str) -> dict[str, Any] | None:
+        """What became of the row that stands at a place of an unfinished step, or None."""
+        query = "select outcome from rows where step = ? and place = ? and row = ?"
+        found = self._db.execute(query, (step, pack(order), row)).fetchone()
+        return json.loads(found[0]) if found else None
 
-    def keep_outcome(self, step: str, row: str, order: Order, outcome: dict[str, Any]) -> None:
+    def keep_outcome(self, step: str, order: Order, row: str, outcome: dict[str, Any]) -> None:
         """Remember what became of a row with the next `flush`."""
-        values = (step, row, pack(order), json.dumps(outcome, ensure_ascii=False))
+        values = (step, pack(order), row, json.dumps(outcome, ensure_ascii=False))
         self._pending.append(("insert or replace into rows values (?, ?, ?, ?)", values))
 
     def outcomes(self, step: str) -> Iterator[dict[str, Any]]:
@@ -115,14 +111,17 @@ class Journal:
         if not self._pending:
             return
         pending, self._pending = self._pending, []
-        self._db.execute("begin immediate")
         try:
+            self._db.execute("begin immediate")
             for statement, values in _runs(pending):
                 self._db.executemany(statement, values)
             self._db.execute("commit")
-        except BaseException:
-            self._db.execute("rollback") if self._db.in_transaction else None
+        except BaseException as error:
+            if self._db.in_transaction:
+                self._db.execute("rollback")
             self._pending = pending + self._pending
+            if isinstance(error, sqlite3.Error):
+                raise _failed(self.path, error) from error
             raise
 
     def close(self) -> None:
@@ -134,6 +133,11 @@ class Journal:
 
     def __exit__(self, *exception: object) -> None:
         self.close()
+
+
+def _failed(path: Path, error: sqlite3.Error) -> StoreFailed:
+    return StoreFailed(f"the journal {path} cannot be written: {error}",
+                       help="make room on the disk, or make it writable; the same command goes on from what is kept")  # fmt: skip
 
 
 def _runs(pending: Sequence[tuple[str, tuple[Any, ...]]]) -> Iterator[tuple[str, list[tuple[Any, ...]]]]:

@@ -44,7 +44,6 @@ class Rule(Params):
     unanswered: str = ""
     """A reason to give no answer."""
 
-
     @field_validator("when")
     @classmethod
     def _compiles(cls, when: str) -> str:
@@ -128,4 +127,6 @@ def _read(path: Path) -> list[Rule]:
         said = json.loads(path.read_text(encoding="utf-8"))
         return TypeAdapter(list[Rule]).validate_python(said)
     except (OSError, ValueError, RecursionError, ValidationError) as error:
-        raise UserError(f"{path} is not a list of rules: {error}", help='write `[{"when": "...", "say": "..."}]`') from error
+        raise UserError(
+            f"{path} is not a list of rules: {error}", help='write `[{"when": "...", "say": "..."}]`'
+        ) from error
