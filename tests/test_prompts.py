@@ -31,7 +31,12 @@ def hostile(count: int) -> list[str]:
     draw = random.Random(0)
     made = list(SEEDS)
     while len(made) < count:
-        made.append(draw.choice(("", "say ", "x\n")) + draw.choice(SEEDS) + draw.choice(("", " ", "\n")).join(("", draw.choice(SEEDS))) + ".")
+        made.append(
+            draw.choice(("", "say ", "x\n"))
+            + draw.choice(SEEDS)
+            + draw.choice(("", " ", "\n")).join(("", draw.choice(SEEDS)))
+            + "."
+        )
     return made
 
 
@@ -54,7 +59,9 @@ def test_200_template_strings_come_out_of_every_slot_as_they_are(name: str) -> N
             assert "49" not in turn.content
 
 
-@pytest.mark.parametrize("mark", ["[user]", "[system]", "[assistant]", "[conversation prompt]", "---\ninputs: [x]\n---"])
+@pytest.mark.parametrize(
+    "mark", ["[user]", "[system]", "[assistant]", "[conversation prompt]", "---\ninputs: [x]\n---"]
+)
 def test_lines_in_a_value_that_look_like_sections_make_no_turn(mark: str) -> None:
     template = parse("mine", "---\ninputs: [x]\n---\n[user]\n{{ x }}\n")
     assert template.render(x=f"a\n{mark}\nb") == (user(f"a\n{mark}\nb"),)
@@ -226,7 +233,9 @@ def test_a_file_that_is_no_template_is_an_error_of_the_user(tmp_path: Path, cont
         load(str(tmp_path / "mine.jinja"))
 
 
-@pytest.mark.parametrize("content", [b"\xef\xbb\xbf[user]\nhi", b"---\r\ninputs: []\r\n---\r\n[user]\r\nhi\r\n"], ids=["bom", "crlf"])
+@pytest.mark.parametrize(
+    "content", [b"\xef\xbb\xbf[user]\nhi", b"---\r\ninputs: []\r\n---\r\n[user]\r\nhi\r\n"], ids=["bom", "crlf"]
+)
 def test_a_byte_order_mark_and_windows_lines_are_read(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "mine.jinja").write_bytes(content)
     assert load(str(tmp_path / "mine.jinja")).render() == (user("hi"),)

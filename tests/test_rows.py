@@ -47,7 +47,9 @@ def test_prompt_and_completion_in_both_forms(completion: Any) -> None:
     assert made([{"prompt": "hello", "completion": completion}], Demonstration)[0].completion == "hi"
 
 
-@pytest.mark.parametrize("answers", [("a", "b"), ([{"role": "assistant", "content": "a"}], [{"role": "assistant", "content": "b"}])])
+@pytest.mark.parametrize(
+    "answers", [("a", "b"), ([{"role": "assistant", "content": "a"}], [{"role": "assistant", "content": "b"}])]
+)
 def test_preferences_in_both_forms(answers: Any) -> None:
     row = made([{"prompt": "hello", "chosen": answers[0], "rejected": answers[1], "p_chosen": 0.75}], Preference)[0]
     assert (row.prompt, row.chosen, row.rejected, row.p_chosen) == ((user("hello"),), "a", "b", 0.75)
@@ -87,7 +89,10 @@ def test_rows_with_the_same_content_have_ids_of_their_own() -> None:
     assert len(set(found)) == 4
 
 
-@given(st.lists(st.fixed_dictionaries({"prompt": st.text(max_size=5), "n": st.integers(0, 3)}), max_size=12), st.integers(0, 12))
+@given(
+    st.lists(st.fixed_dictionaries({"prompt": st.text(max_size=5), "n": st.integers(0, 3)}), max_size=12),
+    st.integers(0, 12),
+)
 def test_rows_that_are_appended_leave_ids_as_they_were(rows: list[Any], count: int) -> None:
     whole = ids(rows)
     assert ids(rows[:count]) == whole[:count]
@@ -132,5 +137,7 @@ def test_dates_of_parquet_ride_along_as_text() -> None:
     from datetime import date, datetime
     from decimal import Decimal
 
-    row = made([{"prompt": "x", "day": date(2026, 1, 2), "at": datetime(2026, 1, 2, 3, 4), "price": Decimal("1.50")}])[0]
+    row = made([{"prompt": "x", "day": date(2026, 1, 2), "at": datetime(2026, 1, 2, 3, 4), "price": Decimal("1.50")}])[
+        0
+    ]
     assert row.meta == {"day": "2026-01-02", "at": "2026-01-02T03:04:00", "price": "1.50"}

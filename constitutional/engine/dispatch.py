@@ -14,15 +14,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from constitutional.backend import Backend, Choice, ChoiceRequest, Completion, Request
+from constitutional.backend import Backend, Request
+from constitutional.engine.answers import Answer, Question, call_key, decode, encode, guess, tokens
 from constitutional.engine.commit import Commit
 from constitutional.engine.retry import Breaker, Pace, Throttle, pause_before
-from constitutional.errors import NotNow, RunError, Unanswered
-from constitutional.ids import digest
+from constitutional.errors import ConstitutionalError, NotNow, RunError, Unanswered
 from constitutional.plan.step import ModelUse
 
-Question = Request | ChoiceRequest
-Answer = Completion | Choice
 #: Hears of a model that is not there, or there again: the model's name and a sentence.
 Notice = Callable[[str, str], None]
 
@@ -47,11 +45,6 @@ class _Waiting:
     #: How often it was asked.
     attempts: int = field(default=0, compare=False)
     asked_at: float = field(default=0.0, compare=False)
-
-
-def call_key(question: Question, model: str) -> str:
-    """What decides an answer: the rendered request with its sampling parameters and seed, and the model."""
-    return digest([type(question).__name__, model, question.identity()])
 
 
 class ModelQueue:
@@ -86,12 +79,12 @@ class ModelQueue:
         tally.calls += 1
         if known := self._journal.answer(key):
             tally.calls_reused += 1
-            answer = _decode(known)
+            answer = decode(known)
         else:
             twin = self._flying.get(key)
             tally.calls_reused += twin is not None
             answer = await asyncio.shield(twin or self._enqueue(question, key, depth))
-        tally.tokens += _tokens(answer)
+        tally.tokens += tokens(answer)
         return answer
 
     def _enqueue(self, question: Question, key: str, depth: int) -> asyncio.Future[Answer]:
@@ -149,7 +142,7 @@ class ModelQueue:
     def _send(self, batch: list[_Waiting]) -> None:
         now = time.monotonic()
         self._breaker.asked()
-        self._pace.spend(sum(_guess(item.question) for item in batch))
+        self._pace.spend(sum(guess(item.question) for item in batch))
         for item in batch:
             item.attempts += 1
             item.asked_at = now
@@ -200,8 +193,10 @@ class ModelQueue:
         """The answer to hand out, or None where the question is to be asked again."""
         if isinstance(answer, NotNow):
             return self._not_now(item, answer)
+        if isinstance(answer, ConstitutionalError) and not isinstance(answer, Unanswered):
+            self._refuse_all(answer)
         if not isinstance(answer, BaseException):
-            self._pace.correct(_tokens(answer) - _guess(item.question))
+            self._pace.correct(tokens(answer) - guess(item.question))
             self._throttle.answered()
         if self._breaker.answered():
             self._notice(self.use.label, "answers again")
@@ -215,9 +210,11 @@ class ModelQueue:
             self._notice(self.use.label, f"does not answer ({error}); everything that asks it waits until it does")
         if self._breaker.gone_for > patience.give_up_after:
             hint = "see whether the server runs; the same command goes on where this run stopped"
-            return RunError(
+            fatal = RunError(
                 f"model {self.use.label} has answered nothing for {self._breaker.gone_for:.0f} s ({error})", help=hint
             )
+            self._refuse_all(fatal)
+            return fatal
         if self._breaker.open and error.gone:
             item.attempts -= 1
         if item.attempts >= patience.attempts:
@@ -229,10 +226,16 @@ class ModelQueue:
         asyncio.get_running_loop().call_later(wait, self._push, item)
         return None
 
+    def _refuse_all(self, error: ConstitutionalError) -> None:
+        """What ends the run for one question ends it for all that wait: not one more goes out."""
+        waiting, self._heap = self._heap, []
+        for item in waiting:
+            self._hand_out(item, error)
+
     async def _keep(self, done: Sequence[tuple[_Waiting, Any]]) -> None:
         answered = [(item, said) for item, said in done if not isinstance(said, BaseException)]
         for item, said in answered:
-            self._journal.keep_answer(item.key, self.use.label, _encode(said))
+            self._journal.keep_answer(item.key, self.use.label, encode(said))
         if answered:
             await self._commit.done()
 
@@ -274,26 +277,3 @@ class Dispatcher:
         """Free the models that are not among the fingerprints to keep."""
         for fingerprint in [f for f in self._queues if f not in keep]:
             await self._queues.pop(fingerprint).close()
-
-
-def _guess(question: Question) -> int:
-    """About how many tokens a question will take: four letters of a prompt are one."""
-    letters = sum(len(turn.content) for turn in question.messages)
-    return letters // 4 + (question.max_new_tokens if isinstance(question, Request) else 1)
-
-
-def _tokens(answer: Answer) -> int:
-    return answer.prompt_tokens + (answer.completion_tokens if isinstance(answer, Completion) else 0)
-
-
-def _encode(answer: Answer) -> dict[str, Any]:
-    if isinstance(answer, Choice):
-        parsed = {"parsed": True} if answer.parsed else {}
-        return {"logprobs": list(answer.logprobs), "prompt_tokens": answer.prompt_tokens, **parsed}
-    return {name: getattr(answer, name) for name in Completion.__slots__}
-
-
-def _decode(kept: dict[str, Any]) -> Answer:
-    if "logprobs" in kept:
-        return Choice(tuple(kept["logprobs"]), kept["prompt_tokens"], kept.get("parsed", False))
-    return Completion(**kept)

@@ -54,7 +54,11 @@ class Family:
 
 FAMILIES = (
     Family("chatml", CHATML, ("<|im_end|>", "<|im_start|>", "<|endoftext|>")),
-    Family("llama-3", LLAMA3, ("<|eot_id|>", "<|begin_of_text|>", "<|start_header_id|>", "<|end_header_id|>", "<|end_of_text|>")),
+    Family(
+        "llama-3",
+        LLAMA3,
+        ("<|eot_id|>", "<|begin_of_text|>", "<|start_header_id|>", "<|end_header_id|>", "<|end_of_text|>"),
+    ),
     Family("mistral", MISTRAL, ("</s>", "<s>", "[INST]", "[/INST]")),
     Family("gemma", GEMMA, ("<eos>", "<bos>", "<start_of_turn>", "<end_of_turn>")),
     Family("phi-3", PHI3, ("<|end|>", "<|endoftext|>"), loose=("<|user|>", "<|assistant|>", "<|system|>")),
@@ -64,7 +68,9 @@ FAMILIES = (
 
 def tokenizer(family: Family, words: tuple[str, ...] = ()) -> Any:
     """Bytes, the family's control tokens, and `words` as tokens of their own."""
-    backend = Tokenizer(models.BPE(vocab={c: i for i, c in enumerate(sorted(pre_tokenizers.ByteLevel.alphabet()))}, merges=[]))
+    backend = Tokenizer(
+        models.BPE(vocab={c: i for i, c in enumerate(sorted(pre_tokenizers.ByteLevel.alphabet()))}, merges=[])
+    )
     backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=True)
     backend.decoder = decoders.ByteLevel()
     backend.add_special_tokens([AddedToken(text, special=True, normalized=False) for text in family.controls])
@@ -78,7 +84,26 @@ def tokenizer(family: Family, words: tuple[str, ...] = ()) -> Any:
 def hostile(family: Family, count: int, seed: int = 0) -> list[str]:
     """Texts with the family's control strings: whole, cut, doubled, nested, glued to words."""
     draw = random.Random(seed)
-    words = ("hi", "ignore that", " ", "\n", "system", "user", "é", "日本", "🙂", "<", "|", ">", "[", "]", "\\", "{{", "}}", "")
+    words = (
+        "hi",
+        "ignore that",
+        " ",
+        "\n",
+        "system",
+        "user",
+        "é",
+        "日本",
+        "🙂",
+        "<",
+        "|",
+        ">",
+        "[",
+        "]",
+        "\\",
+        "{{",
+        "}}",
+        "",
+    )
     return ["".join(_piece(draw, family, words) for _ in range(draw.randint(2, 9))) for _ in range(count)]
 
 

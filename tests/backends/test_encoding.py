@@ -85,7 +85,9 @@ def test_a_text_that_looks_like_a_mark_of_ours_is_content() -> None:
 
 def test_empty_content_is_nothing_between_the_marks() -> None:
     tok = tokenizer(FAMILIES[0])
-    assert tok.decode(DialogueEncoder(tok).encode((user(""),))) == "<|im_start|>user\n<|im_end|>\n<|im_start|>assistant\n"
+    assert (
+        tok.decode(DialogueEncoder(tok).encode((user(""),))) == "<|im_start|>user\n<|im_end|>\n<|im_start|>assistant\n"
+    )
 
 
 def test_a_tokenizer_without_template_is_refused() -> None:

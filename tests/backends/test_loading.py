@@ -117,7 +117,9 @@ HOSTILE: dict[str, Callable[[Path, Path], None]] = {
 
 
 @pytest.mark.parametrize("change", HOSTILE.values(), ids=HOSTILE)
-def test_a_hostile_folder_is_refused_and_nothing_in_it_runs(llama: Path, tmp_path: Path, change: Callable[[Path, Path], None]) -> None:
+def test_a_hostile_folder_is_refused_and_nothing_in_it_runs(
+    llama: Path, tmp_path: Path, change: Callable[[Path, Path], None]
+) -> None:
     canary, folder = tmp_path / "canary", tmp_path / "model"
     shutil.copytree(llama, folder)
     change(folder, canary)

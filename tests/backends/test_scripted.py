@@ -48,7 +48,10 @@ def test_no_rule_and_a_rule_without_answer_are_unanswered() -> None:
     assert isinstance(silent, Unanswered)
     assert silent.reason == "busy"
     assert none.reason == "no-rule"
-    assert choose(backend({"when": "shh", "unanswered": "busy"}), [ChoiceRequest((user("shh"),), ("A", "B"))])[0].reason == "busy"
+    assert (
+        choose(backend({"when": "shh", "unanswered": "busy"}), [ChoiceRequest((user("shh"),), ("A", "B"))])[0].reason
+        == "busy"
+    )
 
 
 def test_options_share_what_is_left() -> None:

@@ -43,7 +43,10 @@ def test_rows_sampled_alone_and_in_company_are_the_same(folder: Path) -> None:
 
 def test_deterministic_rows_are_the_same_in_any_order_and_batch(folder: Path) -> None:
     requests = sampled(48)
-    wide, narrow = opened(folder, deterministic=True), opened(folder, deterministic=True, batch_size=5, max_batch_tokens=300)
+    wide, narrow = (
+        opened(folder, deterministic=True),
+        opened(folder, deterministic=True, batch_size=5, max_batch_tokens=300),
+    )
     expected = one_by_one(wide, requests)
     assert generate(wide, requests) == expected
     assert generate(narrow, requests) == expected
@@ -53,7 +56,10 @@ def test_deterministic_rows_are_the_same_in_any_order_and_batch(folder: Path) ->
 def test_the_seed_decides_and_the_sample_does_not_repeat(llama: Path) -> None:
     backend = opened(llama)
     ask = dialogues(1)[0]
-    texts = [generate(backend, [Request(ask, max_new_tokens=12, temperature=1.0, seed=seed)])[0].text for seed in (1, 1, 2, 3)]
+    texts = [
+        generate(backend, [Request(ask, max_new_tokens=12, temperature=1.0, seed=seed)])[0].text
+        for seed in (1, 1, 2, 3)
+    ]
     assert texts[0] == texts[1]
     assert len(set(texts)) == 3
 
@@ -63,11 +69,16 @@ def test_greedy_is_what_transformers_generate_gives(folder: Path) -> None:
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     backend = opened(folder)
-    model, tok = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32), AutoTokenizer.from_pretrained(folder)
+    model, tok = (
+        AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32),
+        AutoTokenizer.from_pretrained(folder),
+    )
     asked = dialogues(20, seed=4)
     ours = generate(backend, [Request(d, max_new_tokens=16) for d in asked])
     for dialogue, answer in zip(asked, ours, strict=True):
-        shown = tok.apply_chat_template([turn.to_json() for turn in dialogue], tokenize=False, add_generation_prompt=True)
+        shown = tok.apply_chat_template(
+            [turn.to_json() for turn in dialogue], tokenize=False, add_generation_prompt=True
+        )
         ids = tok(shown, add_special_tokens=False, return_tensors="pt")
         made = model.generate(**ids, max_new_tokens=16, do_sample=False)[0, ids["input_ids"].shape[1] :]
         assert answer.text == tok.decode(made, skip_special_tokens=True).strip()
@@ -85,10 +96,14 @@ def test_greedy_and_sampled_rows_share_a_batch(llama: Path) -> None:
 
 
 def test_a_row_that_reaches_max_new_tokens_says_length(llama: Path) -> None:
-    found = generate(opened(llama), [Request(d, max_new_tokens=n) for d, n in zip(dialogues(6), (1, 2, 3, 4, 5, 6), strict=True)])
+    found = generate(
+        opened(llama), [Request(d, max_new_tokens=n) for d, n in zip(dialogues(6), (1, 2, 3, 4, 5, 6), strict=True)]
+    )
     for n, answer in enumerate(found, start=1):
         assert answer.completion_tokens <= n
-        assert answer.finish_reason == ("length" if answer.completion_tokens == n and answer.finish_reason != "stop" else "stop")
+        assert answer.finish_reason == (
+            "length" if answer.completion_tokens == n and answer.finish_reason != "stop" else "stop"
+        )
     assert any(answer.finish_reason == "length" for answer in found)
 
 
@@ -128,7 +143,9 @@ def test_a_small_top_p_is_greedy_and_one_changes_nothing(llama: Path) -> None:
     backend = opened(llama)
     ask = dialogues(8)
     greedy = generate(backend, [Request(d, max_new_tokens=8) for d in ask])
-    narrow = generate(backend, [Request(d, max_new_tokens=8, temperature=1.0, top_p=1e-6, seed=i) for i, d in enumerate(ask)])
+    narrow = generate(
+        backend, [Request(d, max_new_tokens=8, temperature=1.0, top_p=1e-6, seed=i) for i, d in enumerate(ask)]
+    )
     assert [a.text for a in narrow] == [a.text for a in greedy]
 
 
@@ -241,7 +258,13 @@ def test_other_errors_of_the_model_are_not_taken_for_memory(llama: Path) -> None
 
 # -- options ---------------------------------------------------------------------------------------------------------------
 
-OPTIONS = [("A", "B"), ("yes", "no", "I cannot tell"), ("1", "10", "100"), ("same", "same but longer"), ("é", "日本", "🙂")]
+OPTIONS = [
+    ("A", "B"),
+    ("yes", "no", "I cannot tell"),
+    ("1", "10", "100"),
+    ("same", "same but longer"),
+    ("é", "日本", "🙂"),
+]
 
 
 def naive(backend: Any, dialogue: Any, options: Sequence[str]) -> list[float]:
@@ -330,7 +353,13 @@ def test_identity_changes_with_weights_template_and_precision(llama: Path, tmp_p
     other = tiny.save(tmp_path / "other", seed=1)
     shutil.copytree(llama, tmp_path / "template")
     (tmp_path / "template" / "chat_template.jinja").write_text("{{ messages }}")
-    seen = [identity(llama), identity(other), identity(tmp_path / "template"), identity(llama, deterministic=True), identity(llama, system="be kind")]
+    seen = [
+        identity(llama),
+        identity(other),
+        identity(tmp_path / "template"),
+        identity(llama, deterministic=True),
+        identity(llama, system="be kind"),
+    ]
     assert len({str(one) for one in seen}) == len(seen)
 
 
@@ -354,7 +383,10 @@ def adapter(llama: Path, folder: Path) -> Path:
 
     with torch.random.fork_rng():
         torch.manual_seed(3)
-        made = get_peft_model(AutoModelForCausalLM.from_pretrained(llama), LoraConfig(r=4, target_modules="all-linear", init_lora_weights=False))
+        made = get_peft_model(
+            AutoModelForCausalLM.from_pretrained(llama),
+            LoraConfig(r=4, target_modules="all-linear", init_lora_weights=False),
+        )
     made.save_pretrained(folder)
     return folder
 
@@ -383,6 +415,8 @@ def test_a_system_prompt_stands_before_dialogues_that_have_none(llama: Path) -> 
     asked = dialogues(1)[0]
     system = Message("system", "be kind")
     plain, with_system = opened(llama), opened(llama, system="be kind")
-    assert generate(with_system, [Request(asked, max_new_tokens=8)]) == generate(plain, [Request((system, *asked), max_new_tokens=8)])
+    assert generate(with_system, [Request(asked, max_new_tokens=8)]) == generate(
+        plain, [Request((system, *asked), max_new_tokens=8)]
+    )
     own = Request((Message("system", "own"), *asked), max_new_tokens=8)
     assert generate(with_system, [own]) == generate(plain, [own])

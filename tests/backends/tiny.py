@@ -10,7 +10,9 @@ from tests.backends.families import FAMILIES, Family, tokenizer
 CONTEXT = 128
 
 
-def save(folder: Path, architecture: str = "llama", *, seed: int = 0, family: Family = FAMILIES[0], spread: float = 0.6) -> Path:
+def save(
+    folder: Path, architecture: str = "llama", *, seed: int = 0, family: Family = FAMILIES[0], spread: float = 0.6
+) -> Path:
     """A random model of two layers with the tokenizer of `family`; `spread` makes its choices sharp enough to tell apart."""
     import torch
     from transformers import LlamaConfig, LlamaForCausalLM, Qwen2Config, Qwen2ForCausalLM
@@ -23,7 +25,11 @@ def save(folder: Path, architecture: str = "llama", *, seed: int = 0, family: Fa
     }  # fmt: skip
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        model = LlamaForCausalLM(LlamaConfig(**shape)) if architecture == "llama" else Qwen2ForCausalLM(Qwen2Config(**shape))
+        model = (
+            LlamaForCausalLM(LlamaConfig(**shape))
+            if architecture == "llama"
+            else Qwen2ForCausalLM(Qwen2Config(**shape))
+        )
     model.save_pretrained(folder, safe_serialization=True)
     tok.save_pretrained(folder)
     return folder

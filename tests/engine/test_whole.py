@@ -62,7 +62,9 @@ def run(tmp_path):
 def test_rows_and_figures_come_back_from_another_process(run, tmp_path):
     done = run("well")
     assert done.returncode == 0, done.stderr
-    shown = subprocess.run([*TOOL, "show", "alone", "--json"], cwd=tmp_path, capture_output=True, text=True, check=True).stdout
+    shown = subprocess.run(
+        [*TOOL, "show", "alone", "--json"], cwd=tmp_path, capture_output=True, text=True, check=True
+    ).stdout
     pids = {json.loads(line)["completion"][0]["content"] for line in shown.splitlines() if line}
     assert len(pids) == 1
     assert str(os.getpid()) not in pids

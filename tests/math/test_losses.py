@@ -59,7 +59,10 @@ def test_dpo_of_a_soft_label_by_hand() -> None:
 
 def test_dpo_is_the_mean_over_pairs() -> None:
     both = losses.dpo(t(-1.0, -4.0), t(-2.0, -3.0), t(-1.5, -3.5), t(-1.5, -3.5), t(1.0, 0.6), beta=0.1)
-    one = [losses.dpo(t(-1.0), t(-2.0), t(-1.5), t(-1.5), t(1.0), beta=0.1), losses.dpo(t(-4.0), t(-3.0), t(-3.5), t(-3.5), t(0.6), beta=0.1)]
+    one = [
+        losses.dpo(t(-1.0), t(-2.0), t(-1.5), t(-1.5), t(1.0), beta=0.1),
+        losses.dpo(t(-4.0), t(-3.0), t(-3.5), t(-3.5), t(0.6), beta=0.1),
+    ]
     assert float(both) == pytest.approx(float(sum(one)) / 2)
 
 

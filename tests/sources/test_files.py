@@ -89,7 +89,11 @@ def test_identity_is_the_content_and_not_the_path(file: Path, tmp_path: Path) ->
 
 def test_identity_changes_with_content_columns_and_limit(file: Path) -> None:
     name = format_of(file)
-    seen = [source(name, file).identity(), source(name, file, limit=2).identity(), source(name, file, columns={"q": "n"}).identity()]
+    seen = [
+        source(name, file).identity(),
+        source(name, file, limit=2).identity(),
+        source(name, file, columns={"q": "n"}).identity(),
+    ]
     write(file, [*ROWS, {"prompt": "more", "n": 4}])
     seen.append(source(name, file).identity())
     assert len({str(one) for one in seen}) == 4
@@ -141,13 +145,21 @@ BROKEN: dict[str, tuple[str, bytes, str]] = {
     "jsonl: a key twice": ("rows.jsonl", b'{"prompt": "a", "prompt": "b"}\n', r"rows\.jsonl:1: .*`prompt` twice"),
     "jsonl: half a character": ("rows.jsonl", b'{"prompt": "\\ud800"}\n', r"rows\.jsonl:1: .*surrogate"),
     "jsonl: not utf-8": ("rows.jsonl", b'{"prompt": "a"}\n{"prompt": "\xff"}\n', r"rows\.jsonl:2: not UTF-8"),
-    "jsonl: not utf-8, far down": ("rows.jsonl", b'{"prompt": "a"}\n' * 5000 + b'{"prompt": "\xff"}\n', r"rows\.jsonl:5001: not UTF-8"),
+    "jsonl: not utf-8, far down": (
+        "rows.jsonl",
+        b'{"prompt": "a"}\n' * 5000 + b'{"prompt": "\xff"}\n',
+        r"rows\.jsonl:5001: not UTF-8",
+    ),
     "jsonl: utf-16": ("rows.jsonl", '{"prompt": "a"}\n'.encode("utf-16"), r"rows\.jsonl:1: not UTF-8"),
     "jsonl: empty": ("rows.jsonl", b"", r"rows\.jsonl has no rows"),
     "jsonl: blank": ("rows.jsonl", b"\n\n", r"rows\.jsonl has no rows"),
     "jsonl: not gzip": ("rows.jsonl.gz", b'{"prompt": "a"}\n', r"rows\.jsonl\.gz: "),
     "jsonl: half a gzip": ("rows.jsonl.gz", gzip.compress(b'{"prompt": "a"}\n' * 999)[:-20], r"rows\.jsonl\.gz: "),
-    "jsonl: damaged gzip": ("rows.jsonl.gz", gzip.compress(b'{"prompt": "a"}\n')[:12] + b"\xff" * 20, r"rows\.jsonl\.gz: "),
+    "jsonl: damaged gzip": (
+        "rows.jsonl.gz",
+        gzip.compress(b'{"prompt": "a"}\n')[:12] + b"\xff" * 20,
+        r"rows\.jsonl\.gz: ",
+    ),
     "json: not json": ("rows.json", b'[\n{"prompt": "a"},\n{"prompt"}\n]', r"rows\.json:3: not JSON"),
     "json: an object": ("rows.json", b'{"prompt": "a"}', "not a list"),
     "json: an empty list": ("rows.json", b"[]", "empty"),

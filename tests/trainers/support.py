@@ -60,10 +60,17 @@ def demonstrations(count: int = 16, answer: str = "yes indeed") -> list[Demonstr
 
 
 def preferences(count: int = 16, p: float = 1.0, chosen: str = "yes indeed", rejected: str = "no") -> list[Preference]:
-    return [Preference(row_id=f"p{i}", prompt=(user(f"{QUESTIONS[i % 8]} {i}"),), chosen=chosen, rejected=rejected, p_chosen=p) for i in range(count)]
+    return [
+        Preference(
+            row_id=f"p{i}", prompt=(user(f"{QUESTIONS[i % 8]} {i}"),), chosen=chosen, rejected=rejected, p_chosen=p
+        )
+        for i in range(count)
+    ]
 
 
-def train(stage: Any, folder: Path, model: Path, *, reference: Path | None = None, seed: int = 7, **ports: Sequence[Any]) -> Any:
+def train(
+    stage: Any, folder: Path, model: Path, *, reference: Path | None = None, seed: int = 7, **ports: Sequence[Any]
+) -> Any:
     """Run a trainer; `.folder` of what comes back is the model it leaves."""
     folder.mkdir(parents=True, exist_ok=True)
     models = {"model": model} | ({"reference": reference} if reference else {})

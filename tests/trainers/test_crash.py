@@ -55,7 +55,9 @@ def kill_at(checkpoint: int, *arguments: Any) -> None:
     assert not (arguments[1] / "model").exists()
 
 
-def undisturbed_equals_killed(name: str, tmp_path: Path, model: Path, *more: str, kills: tuple[int, ...] = (8, 16)) -> None:
+def undisturbed_equals_killed(
+    name: str, tmp_path: Path, model: Path, *more: str, kills: tuple[int, ...] = (8, 16)
+) -> None:
     expected = run(name, tmp_path / "undisturbed", model, *more)
     for checkpoint in kills:
         kill_at(checkpoint, name, tmp_path / "killed", model, *more)
@@ -96,7 +98,9 @@ def test_the_newest_whole_checkpoint_is_taken(tmp_path: Path) -> None:
     assert Path(str(training.last_checkpoint(tmp_path))).name == "checkpoint-100"
 
 
-@pytest.mark.parametrize("missing", ["optimizer.pt", "scheduler.pt", "rng_state.pth", "model.safetensors", "trainer_state.json"])
+@pytest.mark.parametrize(
+    "missing", ["optimizer.pt", "scheduler.pt", "rng_state.pth", "model.safetensors", "trainer_state.json"]
+)
 def test_a_checkpoint_that_lacks_a_file_is_passed_over(tmp_path: Path, missing: str) -> None:
     checkpoint(tmp_path, 10)
     (checkpoint(tmp_path, 20) / missing).unlink()

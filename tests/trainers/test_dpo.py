@@ -47,7 +47,9 @@ def test_an_adapter_begins_at_the_seed_and_not_at_random(model: Path, tmp_path: 
 
 def test_soft_labels_change_what_is_learned_and_can_be_turned_off(model: Path, tmp_path: Path) -> None:
     def left(name: str, p: float, **params: Any) -> str:
-        return contents(train(stage(epochs=1, **params), tmp_path / name, model, preferences=pairs(p=p)).folder)["model.safetensors"]
+        return contents(train(stage(epochs=1, **params), tmp_path / name, model, preferences=pairs(p=p)).folder)[
+            "model.safetensors"
+        ]
 
     hard = left("hard", 1.0)
     assert left("soft", 0.7) != hard

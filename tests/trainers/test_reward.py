@@ -16,7 +16,11 @@ from tests.trainers.support import contents, preferences, train
 
 
 def stage(**params: Any) -> RewardTrainer:
-    return RewardTrainer(RewardParams(**{"learning_rate": 3e-3, "batch_size": 8, "epochs": 4, "max_length": 96, "eval_fraction": 0.2, **params}))
+    return RewardTrainer(
+        RewardParams(
+            **{"learning_rate": 3e-3, "batch_size": 8, "epochs": 4, "max_length": 96, "eval_fraction": 0.2, **params}
+        )
+    )
 
 
 def test_the_loss_falls_and_held_out_pairs_are_ranked_rightly(model: Path, tmp_path: Path) -> None:
@@ -41,7 +45,9 @@ def test_two_runs_leave_the_same_bytes_wherever_they_are(model: Path, tmp_path: 
 
 def test_soft_labels_change_what_is_learned_and_can_be_turned_off(model: Path, tmp_path: Path) -> None:
     def left(name: str, p: float, **params: Any) -> str:
-        return contents(train(stage(epochs=1, **params), tmp_path / name, model, preferences=preferences(p=p)).folder)["model.safetensors"]
+        return contents(train(stage(epochs=1, **params), tmp_path / name, model, preferences=preferences(p=p)).folder)[
+            "model.safetensors"
+        ]
 
     hard = left("hard", 1.0)
     assert left("soft", 0.7) != hard
@@ -51,12 +57,16 @@ def test_soft_labels_change_what_is_learned_and_can_be_turned_off(model: Path, t
 def test_a_reward_learns_the_probability_and_not_the_verdict(model: Path, tmp_path: Path) -> None:
     from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
-    done = train(stage(epochs=20, learning_rate=1e-2, eval_fraction=0.0), tmp_path, model, preferences=preferences(16, p=0.8))
+    done = train(
+        stage(epochs=20, learning_rate=1e-2, eval_fraction=0.0), tmp_path, model, preferences=preferences(16, p=0.8)
+    )
     scored = AutoModelForSequenceClassification.from_pretrained(done.folder)
     tok = AutoTokenizer.from_pretrained(done.folder)
 
     def score(answer: str) -> float:
-        text = tok.apply_chat_template([{"role": "user", "content": "hello there 1"}, {"role": "assistant", "content": answer}], tokenize=False)
+        text = tok.apply_chat_template(
+            [{"role": "user", "content": "hello there 1"}, {"role": "assistant", "content": answer}], tokenize=False
+        )
         with torch.no_grad():
             return float(scored(**tok(text, return_tensors="pt", add_special_tokens=False)).logits)
 
@@ -137,7 +147,9 @@ def both(model: Path, folder: Path, p: list[float], centring: float) -> tuple[fl
     scored.eval()
     with torch.no_grad():
         ours = float(made[0].compute_loss(scored, batch))
-        theirs = float(made[1].compute_loss(scored, {name: value for name, value in batch.items() if name != "p_chosen"}))
+        theirs = float(
+            made[1].compute_loss(scored, {name: value for name, value in batch.items() if name != "p_chosen"})
+        )
         rewards = scored(input_ids=batch["input_ids"], attention_mask=batch["attention_mask"]).logits.squeeze(-1)
     chosen, rejected = rewards.chunk(2)
     return ours, theirs, (chosen - rejected).tolist()
@@ -158,5 +170,9 @@ def test_more_data_moves_no_pair_from_one_side_to_the_other() -> None:
 
 
 def test_a_typo_in_trainer_args_is_found_before_anything_runs() -> None:
-    assert "did you mean `logging_steps`" in next(iter(RewardTrainer.check(RewardParams(trainer_args={"loging_steps": 1}))))
-    assert "written `centring` here" in next(iter(RewardTrainer.check(RewardParams(trainer_args={"center_rewards_coefficient": 1}))))
+    assert "did you mean `logging_steps`" in next(
+        iter(RewardTrainer.check(RewardParams(trainer_args={"loging_steps": 1})))
+    )
+    assert "written `centring` here" in next(
+        iter(RewardTrainer.check(RewardParams(trainer_args={"center_rewards_coefficient": 1})))
+    )

@@ -134,11 +134,21 @@ def test_packing_trains_too(model: Path, tmp_path: Path) -> None:
 
 def test_a_learning_rate_that_breaks_the_model_fails_the_step(model: Path, tmp_path: Path) -> None:
     with pytest.raises(StepFailed, match="not a number"):
-        train(stage(learning_rate=1e30, max_grad_norm=1e30, warmup=0, epochs=8), tmp_path, model, demonstrations=demonstrations())
+        train(
+            stage(learning_rate=1e30, max_grad_norm=1e30, warmup=0, epochs=8),
+            tmp_path,
+            model,
+            demonstrations=demonstrations(),
+        )
 
 
 def test_further_arguments_reach_the_trainer(model: Path, tmp_path: Path) -> None:
-    done = train(stage(epochs=2, trainer_args={"logging_steps": 1, "label_smoothing_factor": 0.0}), tmp_path, model, demonstrations=demonstrations())
+    done = train(
+        stage(epochs=2, trainer_args={"logging_steps": 1, "label_smoothing_factor": 0.0}),
+        tmp_path,
+        model,
+        demonstrations=demonstrations(),
+    )
     lines = [json.loads(line) for line in (done.folder / "training_log.jsonl").read_text().splitlines()]
     assert sum("loss" in line for line in lines) == done.figures["steps"]
 

@@ -1,0 +1,234 @@
+"""The openai backend against a real server: requests, answers, options, and what is said of what goes wrong."""
+
+import asyncio
+import math
+import time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from constitutional.api import Choice, ChoiceRequest, Completion, NotNow, Request, RunError, Unanswered, UserError, user
+from constitutional.builtin.backends.http import checked_address, retry_after
+from constitutional.builtin.backends.openai import OpenAIBackend, OpenAIParams
+from constitutional.builtin.backends.options import Position, named, weigh
+from tests.remote.server import OPTIONS, said, serving
+
+REQUEST = Request((user("hello there"),), max_new_tokens=7, temperature=0.5, top_p=0.9, stop=("END",), seed=11)
+QUESTION = ChoiceRequest((user("Is A or B better?"),), ("A", "B"))
+
+
+def ask(server, request=REQUEST, **params):
+    """One question and its answer, error or not."""
+
+    async def go():
+        backend = OpenAIBackend(OpenAIParams(model="m", base_url=server.url, **params))
+        heard = []
+        backend.notice = heard.append
+        await backend.open()
+        try:
+            put = backend.generate if isinstance(request, Request) else backend.choose
+            return (await put([request]))[0], heard
+        finally:
+            await backend.close()
+
+    return asyncio.run(go())
+
+
+def test_a_request_says_all_that_decides_the_answer():
+    with serving() as server:
+        answer, _ = ask(server, extra={"chat_template_kwargs": {"thinking": False}})
+    assert answer == Completion(said("hello there"), "stop", 2, 3)
+    (body,) = server.bodies
+    assert body == {"model": "m", "messages": [{"role": "user", "content": "hello there"}], "max_tokens": 7, "temperature": 0.5,
+                    "top_p": 0.9, "stop": ["END"], "seed": 11, "chat_template_kwargs": {"thinking": False}}  # fmt: skip
+
+
+def test_the_plain_api_gets_a_transcript():
+    with serving() as server:
+        answer, _ = ask(server, api="completions")
+    assert server.bodies[0]["prompt"] == "User: hello there\nAssistant:"
+    assert answer.text == said("User: hello there\nAssistant:")
+
+
+def test_options_come_from_log_probabilities():
+    with serving() as server:
+        answer, heard = ask(server, QUESTION)
+    assert isinstance(answer, Choice)
+    assert answer.logprobs == pytest.approx((OPTIONS["A"], OPTIONS["B"]))
+    assert answer.prompt_tokens == 5
+    assert not heard
+    assert server.bodies[0]["logprobs"] is True
+
+
+def test_a_server_without_log_probabilities_is_noticed_and_read():
+    with serving(logprobs=False) as server:
+        answer, heard = ask(server, QUESTION)
+    assert answer.parsed
+    assert answer.probabilities[0] > 0.999
+    assert len(heard) == 1
+    assert "no log-probabilities" in heard[0]
+
+
+def test_where_log_probabilities_are_a_must_there_is_no_answer_without():
+    with serving(logprobs=False) as server:
+        answer, _ = ask(server, QUESTION, choices="logprobs")
+    assert isinstance(answer, Unanswered)
+    assert answer.reason == "no-logprobs"
+
+
+def test_the_key_goes_in_the_header_and_nowhere_else(monkeypatch):
+    monkeypatch.setenv("MY_KEY", "sk-very-secret-1234")
+    with serving() as server:
+        ask(server, api_key_env="MY_KEY")
+    assert "authorization: bearer sk-very-secret-1234" in server.headers[0].lower()
+
+
+def test_a_server_that_quotes_the_key_does_not_spread_it(monkeypatch):
+    monkeypatch.setenv("MY_KEY", "sk-very-secret-1234")
+    with serving(lambda text, attempt: "401") as server, pytest.raises(RunError) as caught:
+        ask(server, api_key_env="MY_KEY")
+    assert "sk-very" not in str(caught.value)
+    assert "***" in str(caught.value)
+    assert "api_key_env" in (caught.value.help or "")
+
+
+@pytest.mark.parametrize(("fault", "reason", "busy", "gone"), [
+    ("429-busy", "429", True, False), ("429-bare", "429", True, False), ("500", "500", False, False),
+    ("502-html", "502", False, True), ("503", "503", True, True), ("408", "408", False, False),
+    ("reset-", "connection", False, True), ("truncated", "connection", False, True), ("malformed", "malformed", False, False),
+    ("not-json", "malformed", False, False), ("nan", "malformed", False, False), ("a-list", "malformed", False, False),
+    ("no-choices", "malformed", False, False), ("odd-choice", "malformed", False, False), ("empty", "empty", False, False),
+    ("huge", "too-large", False, False),
+])  # fmt: skip
+def test_what_may_pass_is_to_be_asked_again(fault, reason, busy, gone):
+    with serving(lambda text, attempt: fault) as server:
+        answer, _ = ask(server)
+    assert isinstance(answer, NotNow)
+    assert (answer.reason, answer.busy, answer.gone) == (reason, busy, gone)
+    assert (answer.after == 0.05) == (fault in ("429-busy", "503"))
+
+
+@pytest.mark.parametrize("fault", ["hang", "trickle"])
+def test_a_whole_call_has_a_deadline(fault):
+    began = time.monotonic()
+    with serving(lambda text, attempt: fault) as server:
+        answer, _ = ask(server, deadline=0.5)
+    assert isinstance(answer, NotNow)
+    assert answer.reason == "timeout"
+    assert time.monotonic() - began < 2.5
+
+
+@pytest.mark.parametrize("fault", ["401", "404", "400", "429-quota", "redirect"])
+def test_what_will_not_pass_stops_the_run_with_the_servers_words(fault):
+    words = {
+        "404": "no such model",
+        "400": "unknown parameter",
+        "429-quota": "no credit",
+        "redirect": "elsewhere.example",
+    }
+    with serving(lambda text, attempt: fault) as server, pytest.raises(RunError, match=words.get(fault, "401")):
+        ask(server)
+    assert sum(server.asked.values()) == 1
+
+
+@pytest.mark.parametrize(
+    ("fault", "reason"), [("too-long", "too-long"), ("filtered-400", "content_filter"), ("filtered", "content_filter")]
+)
+def test_what_is_wrong_with_one_row_is_said_of_that_row(fault, reason):
+    with serving(lambda text, attempt: fault) as server:
+        answer, _ = ask(server)
+    assert isinstance(answer, Unanswered)
+    assert answer.reason == reason
+
+
+def test_a_filtered_answer_can_be_kept():
+    with serving(lambda text, attempt: "filtered") as server:
+        answer, _ = ask(server, on_filter="keep")
+    assert answer.finish_reason == "content_filter"
+
+
+def test_more_choices_than_asked_for_are_no_trouble():
+    with serving(lambda text, attempt: "two-choices") as server:
+        answer, _ = ask(server)
+    assert answer.text == said("hello there")
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["ftp://host/v1", "host:80", "", "http://user:pass@host/v1", "http://169.254.169.254/v1", "http://[fe80::1]/v1"],
+)
+def test_an_address_that_is_none_or_leads_to_credentials_is_refused(address):
+    with pytest.raises(UserError):
+        checked_address(address)
+
+
+def test_a_missing_address_says_what_to_write():
+    with pytest.raises(UserError, match="no address"):
+        asyncio.run(OpenAIBackend(OpenAIParams(model="m")).open())
+
+
+def test_wishes_to_wait():
+    assert retry_after({"retry-after": "2"}) == 2.0
+    assert retry_after({"retry-after-ms": "250"}) == 0.25
+    assert retry_after({"retry-after": "nonsense"}) is None
+    assert retry_after({"retry-after": "nan"}) is None
+    assert retry_after({"retry-after": "-4"}) == 0.0
+    assert retry_after({"retry-after": "Wed, 21 Oct 2015 07:28:00 GMT"}) == 0.0
+    assert retry_after({}) is None
+
+
+# -- options ----------------------------------------------------------------------------------------------------------
+
+
+def place(taken, **likely):
+    return Position(taken, {token.replace("_", " "): value for token, value in likely.items()})
+
+
+def test_spaces_before_an_option_count_for_it():
+    values = weigh([place("A", A=math.log(0.5), _A=math.log(0.2), B=math.log(0.3))], ("A", "B"))
+    assert values == pytest.approx((math.log(0.7), math.log(0.3)))
+
+
+def test_words_that_begin_like_an_option_do_not_count():
+    values = weigh([place("A", A=math.log(0.4), Answer=math.log(0.5), B=math.log(0.1))], ("A", "B"))
+    assert values == pytest.approx((math.log(0.4), math.log(0.1)))
+
+
+def test_options_that_begin_alike_are_told_apart_where_they_part():
+    first = Position("(", {"(": math.log(0.9), "A": math.log(0.1)})
+    second = Position("A", {"A": math.log(0.75), "B": math.log(0.25)})
+    values = weigh([first, second], ("(A)", "(B)"))
+    assert values == pytest.approx((math.log(0.9 * 0.75), math.log(0.9 * 0.25)))
+
+
+def test_pieces_of_an_option_count_for_it():
+    assert weigh([place("un", un=math.log(0.6), safe=math.log(0.4))], ("safe", "unsafe")) == pytest.approx(
+        (math.log(0.4), math.log(0.6))
+    )
+
+
+def test_an_option_that_is_not_listed_gets_the_least_that_is():
+    values = weigh([place("A", A=-0.1, the=-3.0, Hm=-6.0)], ("A", "B"))
+    assert values == pytest.approx((-0.1, -6.0))
+
+
+def test_no_option_at_all_is_no_answer():
+    assert weigh([place("the", the=-0.1, Hm=-3.0)], ("A", "B")) is None
+    assert weigh([], ("A", "B")) is None
+
+
+@pytest.mark.parametrize(("text", "index"), [
+    ("A", 0), ("(B) because", 1), (" B.", 1), ("**A** is better", 0), ("I choose A, for it is kinder", 0), ("Answer: B", 1),
+    ("A or B? Both are fine", 0), ("Either of B and A", None), ("Neither", None), ("", None), ("Apples", None),
+])  # fmt: skip
+def test_options_in_words(text, index):
+    assert named(text, ("A", "B")) == index
+
+
+@given(st.dictionaries(st.text(max_size=3), st.floats(-20, 0), max_size=6), st.text(max_size=3))
+def test_whatever_is_listed_the_options_never_weigh_more_than_all(likely, taken):
+    values = weigh([Position(taken, likely)], ("A", "B"))
+    if values is not None:
+        total = sum(math.exp(v) for v in likely.values())
+        assert sum(math.exp(value) for value in values) <= 2 * total + 1e-9
