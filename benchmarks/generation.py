@@ -19,7 +19,29 @@ from constitutional.api import ChoiceRequest, Request, user
 from constitutional.builtin.backends import batches
 from constitutional.builtin.backends.transformers import TransformersBackend, TransformersParams
 
-WORDS = ["please", "tell", "me", "the", "status", "of", "my", "order", "and", "the", "card", "that", "it", "was", "paid", "with", "before", "the", "parcel", "leaves", "today"]
+WORDS = [
+    "please",
+    "tell",
+    "me",
+    "the",
+    "status",
+    "of",
+    "my",
+    "order",
+    "and",
+    "the",
+    "card",
+    "that",
+    "it",
+    "was",
+    "paid",
+    "with",
+    "before",
+    "the",
+    "parcel",
+    "leaves",
+    "today",
+]
 
 
 def questions(count: int) -> list[Any]:
@@ -56,10 +78,14 @@ def main() -> None:
     lengths = [len(backend._encoder.encode(dialogue)) for dialogue in asked]
     made = list(batches.by_length(lengths, most_rows=64, most_tokens=16_384))
     said = {
-        "sampled": compared(backend.generate, [Request(d, max_new_tokens=32, temperature=1.0, seed=i) for i, d in enumerate(asked)]),
+        "sampled": compared(
+            backend.generate, [Request(d, max_new_tokens=32, temperature=1.0, seed=i) for i, d in enumerate(asked)]
+        ),
         "options": compared(backend.choose, [ChoiceRequest(d, ("A", "B")) for d in asked]),
         "padding": round(batches.padding(lengths, made), 4),
-        "padding_in_order_of_arrival": round(batches.padding(lengths, [list(range(i, min(i + 64, count))) for i in range(0, count, 64)]), 4),
+        "padding_in_order_of_arrival": round(
+            batches.padding(lengths, [list(range(i, min(i + 64, count))) for i in range(0, count, 64)]), 4
+        ),
     }
     print(json.dumps(said, indent=1))
 

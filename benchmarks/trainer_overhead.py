@@ -23,7 +23,29 @@ from constitutional.builtin.backends.loading import resolve
 from constitutional.builtin.trainers.sft import SftParams, SftTrainer
 from tests.trainers.support import train
 
-WORDS = ["please", "tell", "me", "the", "status", "of", "my", "order", "and", "the", "card", "that", "it", "was", "paid", "with", "before", "the", "parcel", "leaves", "today"]
+WORDS = [
+    "please",
+    "tell",
+    "me",
+    "the",
+    "status",
+    "of",
+    "my",
+    "order",
+    "and",
+    "the",
+    "card",
+    "that",
+    "it",
+    "was",
+    "paid",
+    "with",
+    "before",
+    "the",
+    "parcel",
+    "leaves",
+    "today",
+]
 SHARED: dict[str, Any] = {"learning_rate": 1e-4, "batch_size": 16}
 
 
@@ -34,7 +56,9 @@ def rows(count: int) -> list[Demonstration]:
 
 
 def ours(demonstrations: list[Demonstration], epochs: float, folder: Path) -> list[float]:
-    stage = SftTrainer(SftParams(epochs=epochs, scheduler="linear", warmup=0, trainer_args={"logging_steps": 1}, **SHARED))
+    stage = SftTrainer(
+        SftParams(epochs=epochs, scheduler="linear", warmup=0, trainer_args={"logging_steps": 1}, **SHARED)
+    )
     return train(stage, folder, Path(resolve("builtin:support-agent")), demonstrations=demonstrations).losses  # type: ignore[no-any-return]
 
 
@@ -45,7 +69,13 @@ def bare(demonstrations: list[Demonstration], epochs: float, folder: Path) -> li
     from trl import SFTConfig, SFTTrainer
 
     place = resolve("builtin:support-agent")
-    data = [{"prompt": [turn.to_json() for turn in row.prompt], "completion": [{"role": "assistant", "content": row.completion}]} for row in demonstrations]
+    data = [
+        {
+            "prompt": [turn.to_json() for turn in row.prompt],
+            "completion": [{"role": "assistant", "content": row.completion}],
+        }
+        for row in demonstrations
+    ]
     trainer = SFTTrainer(
         AutoModelForCausalLM.from_pretrained(place, dtype=torch.float32),
         SFTConfig(output_dir=str(folder), num_train_epochs=epochs, learning_rate=SHARED["learning_rate"], logging_steps=1, seed=7, data_seed=7,

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
         Backend,
         Executor,
         LintRule,
+        ModelNotice,
         Progress,
         Record,
         Reporter,
@@ -148,6 +149,11 @@ def constitutional_step_finished(event: StepFinished) -> None:
 @hookspec
 def constitutional_row_failed(event: RowFailed) -> None:
     """A row could not be finished, with the reason.  Rows that succeed are not announced one by one."""
+
+
+@hookspec
+def constitutional_model_notice(event: ModelNotice) -> None:
+    """What is to be known of a model while it is asked: that its server is gone, or there again, or gives less."""
 
 
 @hookspec

@@ -10,10 +10,14 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
+from functools import cache
 from typing import Any, ClassVar, Literal, NamedTuple, Self, TypeAlias, TypeVar
 
 from constitutional.errors import DataError
 from constitutional.ids import Json, derived_row_id
+
+#: Made once: a new encoder for every row would cost more than the row.
+_META = json.JSONEncoder(sort_keys=True, ensure_ascii=False)
 
 Derived = TypeVar("Derived", bound="Record")
 
@@ -101,8 +105,9 @@ class Record:
 
     def to_row(self) -> dict[str, Any]:
         """The columns: plain JSON values under TRL's names; `meta` is JSON text, since its keys are the user's."""
-        row = {f.name: _plain(getattr(self, f.name)) for f in fields(self) if f.name != "meta"}
-        return {**row, "meta": json.dumps(dict(self.meta), sort_keys=True, ensure_ascii=False)}
+        row = {name: _plain(getattr(self, name)) for name in _columns(type(self)) if name != "meta"}
+        row["meta"] = _META.encode(dict(self.meta)) if self.meta else "{}"
+        return row
 
     @classmethod
     def from_row(cls, row: Mapping[str, Any]) -> Self:
@@ -119,9 +124,7 @@ class Record:
 
     def derive(self, to: type[Derived], stage: str, index: int = 0, **values: Any) -> Derived:
         """A new record made from this one by `stage` (`kind/name`), with its id, parent and meta set."""
-        shared = {
-            n: getattr(self, n) for n in _columns(to) if n in _columns(type(self)) and n not in ("row_id", "parents")
-        }
+        shared = {name: getattr(self, name) for name in _shared(type(self), to)}
         made = to(**{**shared, **values, "row_id": "", "parents": (self.row_id,)})
         content = {k: v for k, v in made.to_row().items() if k not in ("row_id", "parents", "meta")}
         return replace(made, row_id=derived_row_id(stage, (self.row_id,), index, content))
@@ -289,8 +292,15 @@ _READ: dict[str, Any] = {
 }
 
 
+@cache
 def _columns(record: type[Record]) -> tuple[str, ...]:
     return tuple(f.name for f in fields(record))
+
+
+@cache
+def _shared(given: type[Record], made: type[Record]) -> tuple[str, ...]:
+    """Columns that a row hands on to a row made from it."""
+    return tuple(name for name in _columns(made) if name in _columns(given) and name not in ("row_id", "parents"))
 
 
 #: The built-in record types by port.

@@ -5,7 +5,6 @@ Columns keep TRL's names.  Nothing is guessed: a data set with other names says 
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import fields
 from datetime import date, time, timedelta
@@ -16,6 +15,7 @@ from uuid import UUID
 from constitutional.errors import DataError
 from constitutional.ids import canonical, digest, source_row_id
 from constitutional.records import Preference, Prompt, Record, messages
+from constitutional.twins import Twins
 
 #: Columns that a record makes for itself.
 _OWN = {"row_id", "parents", "meta"}
@@ -27,7 +27,7 @@ def to_record(rows: Iterable[Mapping[str, Any]], record: type[Record]) -> Iterat
     Raises:
         DataError: with the number of the row, the columns that are there and what is missing.
     """
-    seen: Counter[str] = Counter()
+    twins = Twins()
     simple = _simple(record)
     for number, given in enumerate(rows, start=1):
         try:
@@ -37,8 +37,7 @@ def to_record(rows: Iterable[Mapping[str, Any]], record: type[Record]) -> Iterat
             _check(known, simple)
         except (DataError, ValueError, TypeError, RecursionError) as error:
             raise DataError(f"row {number}: {error}") from error
-        yield _made(number, row, known, record, source_row_id(content, seen[content]))
-        seen[content] += 1
+        yield _made(number, row, known, record, source_row_id(content, twins.occurrence(content)))
 
 
 def _made(number: int, row: Mapping[str, Any], known: Mapping[str, Any], record: type[Record], row_id: str) -> Record:

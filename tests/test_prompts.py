@@ -204,7 +204,7 @@ def test_a_malformed_template_is_an_error_of_the_user(text: str) -> None:
     started = time.monotonic()
     with pytest.raises(UserError):
         parse("mine", text)
-    assert time.monotonic() - started < 2
+    assert time.monotonic() - started < 20
 
 
 @pytest.mark.parametrize("name", ["critique/bai2023", "critique/../../../secret", "nothing", "/nowhere.jinja", ""])

@@ -60,6 +60,7 @@ class ModelQueue:
         self._heap: list[_Waiting] = []
         self._flying: dict[str, asyncio.Future[Answer]] = {}
         self._batches: set[asyncio.Task[None]] = set()
+        self._out = 0
         self._count = itertools.count()
         self._pumping = False
         self._opening: asyncio.Task[None] | None = None
@@ -112,7 +113,7 @@ class ModelQueue:
             asyncio.get_running_loop().call_soon(self._pump, turns - 1)
             return
         self._pumping = False
-        while self._heap and not self._closing and self._throttle.room(len(self._batches)):
+        while self._heap and not self._closing and self._throttle.room(self._out):
             wait = max(self._breaker.may_ask(), self._pace.wait())
             if wait > 0:
                 break
@@ -146,16 +147,15 @@ class ModelQueue:
         for item in batch:
             item.attempts += 1
             item.asked_at = now
+        self._out += 1
         task = asyncio.get_running_loop().create_task(self._answer(batch))
         self._batches.add(task)
-        task.add_done_callback(self._landed)
-
-    def _landed(self, task: asyncio.Task[None]) -> None:
-        self._batches.discard(task)
-        self._wake()
+        task.add_done_callback(self._batches.discard)
 
     async def _answer(self, batch: Sequence[_Waiting]) -> None:
         answers = await self._put(batch)
+        self._out -= 1
+        self._wake()
         done = []
         for item, answer in zip(batch, answers, strict=True):
             said = self._weigh(item, answer)
@@ -206,7 +206,7 @@ class ModelQueue:
         patience = self._backend.patience
         if error.busy:
             self._throttle.refused(item.asked_at, error.after)
-        if self._breaker.failed(len(self._batches), error.gone):
+        if self._breaker.failed(self._out, error.gone):
             self._notice(self.use.label, f"does not answer ({error}); everything that asks it waits until it does")
         if self._breaker.gone_for > patience.give_up_after:
             hint = "see whether the server runs; the same command goes on where this run stopped"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import types
 from collections.abc import Iterable, Iterator
 from dataclasses import fields
+from functools import cache
 from itertools import islice
 from pathlib import Path
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
@@ -14,9 +15,18 @@ from constitutional.records import CONVERSATIONAL, Message, Record, Round, trl_r
 ROWS_PER_GROUP = 2048
 
 
+@cache
+def arrow() -> Any:
+    """pyarrow, with the allocator that gives memory back: its own keeps some 40 MB of what a file needed."""
+    import pyarrow as pa
+
+    pa.set_memory_pool(pa.system_memory_pool())
+    return pa
+
+
 def schema(record: type[Record]) -> Any:
     """The `pyarrow.Schema` of a record type."""
-    import pyarrow as pa
+    pa = arrow()
 
     hints = get_type_hints(record)
     return pa.schema([(f.name, _arrow(f.name, hints[f.name])) for f in fields(record)])
@@ -24,9 +34,9 @@ def schema(record: type[Record]) -> Any:
 
 def write_rows(path: Path, record: type[Record], rows: Iterable[Record]) -> int:
     """Write records to one Parquet file, a row group at a time; returns how many there were."""
-    import pyarrow as pa
     import pyarrow.parquet as pq
 
+    pa = arrow()
     layout, count, stream = schema(record), 0, iter(rows)
     with pq.ParquetWriter(path, layout, compression="zstd") as writer:
         while chunk := [trl_row(row) for row in islice(stream, ROWS_PER_GROUP)]:
@@ -39,6 +49,7 @@ def read_rows(path: Path, record: type[Record]) -> Iterator[Record]:
     """Read back what `write_rows` wrote, a row group at a time."""
     import pyarrow.parquet as pq
 
+    arrow()
     with pq.ParquetFile(path) as file:
         for batch in file.iter_batches(batch_size=ROWS_PER_GROUP):
             for row in batch.to_pylist():
@@ -52,8 +63,7 @@ def count_rows(path: Path) -> int:
 
 
 def _arrow(name: str, hint: Any) -> Any:
-    import pyarrow as pa
-
+    pa = arrow()
     turn = pa.struct([("role", pa.string()), ("content", pa.string())])
     if name in CONVERSATIONAL:
         return pa.list_(turn)
@@ -64,8 +74,7 @@ def _arrow(name: str, hint: Any) -> Any:
 
 
 def _item(hint: Any, turn: Any) -> Any:
-    import pyarrow as pa
-
+    pa = arrow()
     if hint is Message:
         return turn
     if hint is Round:
@@ -74,8 +83,7 @@ def _item(hint: Any, turn: Any) -> Any:
 
 
 def _scalar(hint: Any) -> Any:
-    import pyarrow as pa
-
+    pa = arrow()
     if get_origin(hint) is Literal:
         return pa.string()
     return {int: pa.int64(), float: pa.float64(), bool: pa.bool_()}.get(hint, pa.string())

@@ -18,6 +18,8 @@ from constitutional.errors import RunError, StoreFailed
 
 FORMAT = 2
 BUSY_SECONDS = 60.0
+#: A checkpoint waits for the disk, so they are few: one every 32 MiB of writing.
+CHECKPOINT_PAGES = 8192
 
 #: Where a row stands in its step: the position of its ancestor, then which output of which stage it is.
 Order = tuple[int, ...]
@@ -44,6 +46,7 @@ class Journal:
         self._db = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None)
         self._db.execute("pragma journal_mode = wal")
         self._db.execute("pragma synchronous = normal")
+        self._db.execute(f"pragma wal_autocheckpoint = {CHECKPOINT_PAGES}")
         self._check_format()
         self._db.executescript(_TABLES)
         self._pending: list[tuple[str, tuple[Any, ...]]] = []
