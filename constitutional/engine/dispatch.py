@@ -26,6 +26,8 @@ Notice = Callable[[str, str], None]
 
 #: Turns of the event loop in which others may still ask, so that batches are full.
 SETTLE = 3
+#: Timers count in milliseconds.
+SHORTEST = 0.001
 
 
 class Tally(Protocol):
@@ -113,19 +115,15 @@ class ModelQueue:
             asyncio.get_running_loop().call_soon(self._pump, turns - 1)
             return
         self._pumping = False
-        while self._heap and not self._closing and self._throttle.room(self._out):
-            wait = max(self._breaker.may_ask(), self._pace.wait())
+        while self._heap and not self._closing:
+            wait = max(self._breaker.may_ask(), self._pace.wait(), self._throttle.closed_for())
             if wait > 0:
-                break
+                self._pumping = True
+                asyncio.get_running_loop().call_later(max(wait, SHORTEST), self._pump, 0)
+                return
+            if not self._throttle.room(self._out):
+                return
             self._send(self._take())
-        self._look_again()
-
-    def _look_again(self) -> None:
-        """Where time alone holds questions back, come back when it has passed."""
-        wait = max(self._breaker.may_ask(), self._pace.wait(), self._throttle.closed_for())
-        if self._heap and wait > 0 and not self._closing:
-            self._pumping = True
-            asyncio.get_running_loop().call_later(wait, self._pump, 0)
 
     def _take(self) -> list[_Waiting]:
         """The most urgent question and all that wait and are of its sort, up to a batch."""

@@ -102,7 +102,7 @@ class Throttle:
         self._until = 0.0
 
     def room(self, flying: int) -> bool:
-        return flying < int(self.limit) and self._clock() >= self._until
+        return flying < int(self.limit)
 
     def closed_for(self) -> float:
         """Seconds for which the server has asked to be left alone."""

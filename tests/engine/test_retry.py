@@ -74,8 +74,9 @@ def test_room_is_halved_once_for_all_that_went_out_before():
     assert throttle.limit == 32
     throttle.refused(clock.now, 2.0)
     assert throttle.limit == 16
-    assert not throttle.room(0)
+    assert throttle.closed_for() == 2.0
     clock.now += 2.0
+    assert throttle.closed_for() == 0.0
     assert throttle.room(15)
     assert not throttle.room(16)
 

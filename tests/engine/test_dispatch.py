@@ -1,0 +1,65 @@
+"""The queue of one model: nothing waits for ever, whatever the clock does between two looks at it."""
+
+import asyncio
+from typing import ClassVar
+
+import pytest
+
+from constitutional.api import Completion, NotNow, Patience, Request, Unanswered, user
+from constitutional.engine.commit import Commit
+from constitutional.engine.context import Calls
+from constitutional.engine.dispatch import ModelQueue
+from constitutional.store.journal import Journal
+from tests.engine.support import Echo, EchoParams, echo_use
+
+
+class Moody(Echo):
+    """Says `NotNow` so many times to each question, then answers."""
+
+    moods: ClassVar[int] = 2
+    gone: ClassVar[bool] = False
+    batch_size = 1
+    parallel = 4
+
+    @property
+    def patience(self):
+        return Patience(attempts=4, first_wait=0.0004, longest_wait=0.002)
+
+    async def generate(self, batch):
+        (request,) = batch
+        text = request.messages[-1].content
+        Echo.calls.append(text)
+        if Echo.calls.count(text) <= self.moods:
+            return [NotNow("500", "not now", after=0.0003, busy=True, gone=self.gone)]
+        return [Completion(text)]
+
+
+def ask_all(tmp_path, backend, count):
+    async def go():
+        with Journal(tmp_path / "j.sqlite") as journal:
+            queue = ModelQueue(echo_use(), backend, Commit(journal), lambda model, said: None)
+            asked = [queue.ask(Request((user(f"question {i}"),)), 1, Calls()) for i in range(count)]
+            answers = await asyncio.wait_for(asyncio.gather(*asked, return_exceptions=True), 30)
+            await queue.close()
+            return answers
+
+    Echo.calls.clear()
+    return asyncio.run(go())
+
+
+@pytest.mark.parametrize("gone", [False, True])
+@pytest.mark.parametrize("turn", range(10))
+def test_short_waits_lose_nobody(tmp_path, turn, gone):
+    backend = Moody(EchoParams())
+    backend.gone = gone
+    answers = ask_all(tmp_path, backend, 40)
+    assert [answer.text for answer in answers] == [f"question {i}" for i in range(40)]
+    assert len(Echo.calls) == 120
+
+
+def test_whoever_gets_no_answer_is_told_why(tmp_path):
+    backend = Moody(EchoParams())
+    backend.moods = 100
+    answers = ask_all(tmp_path, backend, 3)
+    assert all(isinstance(answer, Unanswered) and answer.reason == "500" for answer in answers)
+    assert len(Echo.calls) == 12
