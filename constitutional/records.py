@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
-from functools import cache
 from typing import Any, ClassVar, Literal, NamedTuple, Self, TypeAlias, TypeVar
 
 from constitutional.errors import DataError
@@ -292,16 +291,23 @@ _READ: dict[str, Any] = {
 }
 
 
-@cache
 def _columns(record: type[Record]) -> tuple[str, ...]:
-    return tuple(f.name for f in fields(record))
+    if record not in _COLUMNS:
+        _COLUMNS[record] = tuple(f.name for f in fields(record))
+    return _COLUMNS[record]
 
 
-@cache
 def _shared(given: type[Record], made: type[Record]) -> tuple[str, ...]:
     """Columns that a row hands on to a row made from it."""
-    return tuple(name for name in _columns(made) if name in _columns(given) and name not in ("row_id", "parents"))
+    if (given, made) not in _SHARED:
+        kept = [name for name in _columns(made) if name in _columns(given)]
+        _SHARED[given, made] = tuple(name for name in kept if name not in ("row_id", "parents"))
+    return _SHARED[given, made]
 
+
+#: Asked for with every row, and always the same.
+_COLUMNS: dict[type[Record], tuple[str, ...]] = {}
+_SHARED: dict[tuple[type[Record], type[Record]], tuple[str, ...]] = {}
 
 #: The built-in record types by port.
 RECORDS: tuple[type[Record], ...] = (Prompt, Response, Critique, Demonstration, Pair, Vote, Preference)
