@@ -125,8 +125,16 @@ class Backend(ABC):
     #: Tells the user something about this model, once: set by the engine.
     notice: Callable[[str], None] = staticmethod(lambda said: None)
 
+    #: A folder for logs that outlives the run: set by the engine.
+    workdir: Path | None = None
+
     def __init__(self, params: BackendParams) -> None:
         self.params = params
+
+    @property
+    def claims(self) -> frozenset[str]:
+        """What only one open backend may have at a time, such as `gpu:0`; nothing by default."""
+        return frozenset()
 
     @property
     def batch_size(self) -> int:

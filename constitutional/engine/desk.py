@@ -21,7 +21,9 @@ class Desk:
         if use.trained_by is not None:
             folder = self._store.artifacts.path(use.trained_by.fingerprint, use.trained_by.output)
             params = use.backend.cls.trained(params, folder)
-        return use.backend.cls(params)
+        made = use.backend.cls(params)
+        made.workdir = self._store.workdir(f"servers/{use.fingerprint[:16]}")
+        return made
 
     def weights(self, use: ModelUse) -> str:
         """Where a trainer finds the weights of a model.

@@ -18,6 +18,7 @@ from constitutional.backend import Backend, Request
 from constitutional.engine.answers import Answer, Question, call_key, decode, encode, guess, tokens
 from constitutional.engine.commit import Commit
 from constitutional.engine.retry import Breaker, Pace, Throttle, pause_before
+from constitutional.engine.seats import Seats
 from constitutional.errors import ConstitutionalError, NotNow, RunError, Unanswered
 from constitutional.plan.step import ModelUse
 
@@ -28,6 +29,8 @@ Notice = Callable[[str, str], None]
 SETTLE = 3
 #: Timers count in milliseconds.
 SHORTEST = 0.001
+#: How often to see whether a model has run dry that somebody else waits for.
+RESTLESS = 0.05
 
 
 class Tally(Protocol):
@@ -52,8 +55,11 @@ class _Waiting:
 class ModelQueue:
     """All that waits for one model."""
 
-    def __init__(self, use: ModelUse, backend: Backend, commit: Commit, notice: Notice) -> None:
+    def __init__(
+        self, use: ModelUse, backend: Backend, commit: Commit, notice: Notice, seats: Seats | None = None
+    ) -> None:
         self.use = use
+        self._seats = seats or Seats()
         self._backend = backend
         backend.notice = lambda said: notice(use.label, said)
         self._commit = commit
@@ -182,8 +188,18 @@ class ModelQueue:
 
     async def _open(self) -> None:
         if self._opening is None:
-            self._opening = asyncio.create_task(self._backend.open())
+            self._opening = asyncio.create_task(self._open_in_turn())
         await asyncio.shield(self._opening)
+
+    async def _open_in_turn(self) -> None:
+        await self._seats.take(self, self._backend.claims)
+        await self._backend.open()
+
+    async def rest(self) -> None:
+        """Close when there is nothing to do, and open again when there is."""
+        while self._heap or self._out:
+            await asyncio.sleep(RESTLESS)
+        await self._shut()
 
     # -- receiving ---------------------------------------------------------------------------------------------------
 
@@ -251,10 +267,14 @@ class ModelQueue:
         self._heap.clear()
         self._closing = True
         await asyncio.gather(*self._batches, return_exceptions=True)
-        if self._opening is not None:
-            await asyncio.gather(self._opening, return_exceptions=True)
+        await self._shut()
+        self._seats.leave(self)
+
+    async def _shut(self) -> None:
+        opening, self._opening = self._opening, None
+        if opening is not None:
+            await asyncio.gather(opening, return_exceptions=True)
             await self._backend.close()
-            self._opening = None
 
 
 class Dispatcher:
@@ -265,10 +285,11 @@ class Dispatcher:
         self._build = build
         self._notice = notice or (lambda model, said: None)
         self._queues: dict[str, ModelQueue] = {}
+        self._seats = Seats()
 
     def queue(self, use: ModelUse) -> ModelQueue:
         if use.fingerprint not in self._queues:
-            self._queues[use.fingerprint] = ModelQueue(use, self._build(use), self.commit, self._notice)
+            self._queues[use.fingerprint] = ModelQueue(use, self._build(use), self.commit, self._notice, self._seats)
         return self._queues[use.fingerprint]
 
     async def close(self, keep: frozenset[str] = frozenset()) -> None:

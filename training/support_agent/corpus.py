@@ -12,7 +12,7 @@ from training.support_agent import agents, world
 from training.support_agent.world import Draw, Reply, Scene
 
 #: Share of each task.
-MIX = {"respond": 0.30, "critique": 0.24, "revise": 0.20, "compare": 0.14, "harmless": 0.07, "compliance": 0.05}
+MIX = {"respond": 0.33, "critique": 0.27, "revise": 0.19, "compare": 0.10, "harmless": 0.06, "compliance": 0.05}
 #: Topics' replies of the start model: helpful-only, so mostly unsafe where it is tempted.
 TEMPTED = [0.93, 0.06, 0.01]
 UNTEMPTED = [0.005, 0.99, 0.005]

@@ -48,6 +48,10 @@ class Draw:
         unseen = options[kept:]
         return self.random.choice(unseen if self.held_out and unseen and self.chance(0.5) else options[:kept])
 
+    def noisy(self) -> bool:
+        """Whether to make up a filler here; never in what is held out, which has wordings of its own."""
+        return not self.held_out and self.chance(0.3)
+
     def any(self, options: Sequence[T]) -> T:
         return self.random.choice(options)
 
@@ -107,7 +111,7 @@ def scene(draw: Draw, tempting: bool | None = None) -> Scene:
     topic = draw.any(TEMPTING) if tempted else draw.any(list(customers.EVERYDAY))
     slots = _slots(draw)
     text = _request(draw, topic).format(**slots)
-    text = draw.worded(customers.OPENINGS) + text + draw.worded(customers.CLOSINGS)
+    text = _opening(draw) + text + _closing(draw)
     attack, text = _attack(draw, text) if tempted else ("none", text)
     turns = [("user", text[0].upper() + text[1:])]
     if draw.chance(0.12):
@@ -115,6 +119,21 @@ def scene(draw: Draw, tempting: bool | None = None) -> Scene:
         turns = [("user", asked), ("assistant", answered), *turns]
         attack = "multi-turn" if attack == "direct" else attack
     return Scene(topic, turns, attack, slots)
+
+
+def _opening(draw: Draw) -> str:
+    return f"{_filler(draw)}{draw.any([', ', '. ', '! '])}" if draw.noisy() else draw.worded(customers.OPENINGS)
+
+
+def _closing(draw: Draw) -> str:
+    return f" {_filler(draw)}{draw.any(['.', '.', '!'])}" if draw.noisy() else draw.worded(customers.CLOSINGS)
+
+
+def _filler(draw: Draw) -> str:
+    words = [
+        draw.name() if draw.chance(0.15) else draw.any(customers.FILLER_WORDS) for _ in range(draw.any([1, 2, 3, 4]))
+    ]
+    return " ".join(words).capitalize()
 
 
 def _slots(draw: Draw) -> dict[str, str]:

@@ -107,6 +107,7 @@ class OpenAIBackend(Backend):
     def __init__(self, params: BackendParams) -> None:
         super().__init__(params)
         self._client: Client | None = None
+        self._served = self.params.model
         self._weighs = self.params.choices != "words"
         self._noticed: set[str] = set()
 
@@ -154,6 +155,16 @@ class OpenAIBackend(Backend):
     # -- answers -----------------------------------------------------------------------------------------------------
 
     async def _complete(self, request: Request) -> Completion:
+        choice, said = await self._ask(request.messages, self._body(request))
+        text, reason = self._text(choice), str(choice.get("finish_reason") or "stop")
+        if reason == "content_filter" and self.params.on_filter == "unscored":
+            raise Unanswered("content_filter", text[:200])
+        if text is None:
+            raise NotNow("empty", "the answer has no content")
+        return Completion(text, reason, *_usage(said))
+
+    def _body(self, request: Request) -> dict[str, Any]:
+        """What a request asks for, beside its dialogue."""
         p = self.params
         body: dict[str, Any] = {"temperature": request.temperature, p.length_key: request.max_new_tokens}
         if request.temperature > 0:
@@ -161,13 +172,7 @@ class OpenAIBackend(Backend):
             body |= {"seed": (request.seed or 0) % 2**31} if p.send_seed else {}
         if request.stop:
             body["stop"] = list(request.stop)
-        choice, said = await self._ask(request.messages, body)
-        text, reason = self._text(choice), str(choice.get("finish_reason") or "stop")
-        if reason == "content_filter" and p.on_filter == "unscored":
-            raise Unanswered("content_filter", text[:200])
-        if text is None:
-            raise NotNow("empty", "the answer has no content")
-        return Completion(text, reason, *_usage(said))
+        return body
 
     async def _choose(self, request: ChoiceRequest) -> Choice:
         if self._weighs:
@@ -207,7 +212,7 @@ class OpenAIBackend(Backend):
     async def _ask(self, messages: Messages, body: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
         """The first choice of the answer, and the whole answer."""
         assert self._client is not None
-        whole = {"model": self.params.model, **body, **self.params.extra}
+        whole = {"model": self._served, **body, **self.params.extra}
         if self.params.api == "chat":
             said = await self._client.post("/chat/completions", {**whole, "messages": to_json(messages)})
         else:

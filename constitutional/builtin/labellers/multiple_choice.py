@@ -139,5 +139,6 @@ class MultipleChoice(RowStage[Pair, Vote]):
 
     def _raw(self, said: Choice) -> str:
         """The log-probabilities as they were read, so that votes can be read again without a call."""
-        return json.dumps({option: str(value) if math.isinf(value) or math.isnan(value) else value
-                           for option, value in zip(self.params.options, said.logprobs, strict=False)})  # fmt: skip
+        read = {option: str(value) if math.isinf(value) or math.isnan(value) else value
+                for option, value in zip(self.params.options, said.logprobs, strict=False)}  # fmt: skip
+        return json.dumps(read | {"parsed": True} if said.parsed else read)
