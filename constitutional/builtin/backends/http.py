@@ -61,10 +61,17 @@ class Client:
         except TimeoutError as error:
             raise NotNow("timeout", "no whole answer before the deadline", gone=True) from error
         except (aiohttp.ClientError, OSError) as error:
-            raise NotNow("connection", self._clean(f"{type(error).__name__}: {error}"), gone=True) from error
+            raise self._lost(error) from error
+        except RuntimeError as error:
+            if not self._session.closed:
+                raise
+            raise self._lost(error) from error
         if response.status != 200:
             raise self._refusal(response.status, response.headers, content)
         return _json(content)
+
+    def _lost(self, error: Exception) -> NotNow:
+        return NotNow("connection", self._clean(f"{type(error).__name__}: {error}"), gone=True)
 
     async def close(self) -> None:
         await self._session.close()

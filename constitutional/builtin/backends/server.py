@@ -121,8 +121,11 @@ class ServerBackend(OpenAIBackend):
             async with self._starting:
                 if self._process is not None and not self._process.alive and self._starts <= RESTARTS:
                     self.notice(f"died and is started again; its last words:\n{self._process.last_words(3)}")
-                    await self.close()
+                    await self._process.stop()
+                    before = self._client
                     await self._start()
+                    if before is not None:
+                        await before.close()
         return answers
 
     async def _start(self) -> None:
