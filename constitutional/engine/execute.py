@@ -74,7 +74,7 @@ class Execution:
 
     async def _stream(self, unit: Sequence[Step]) -> None:
         running = {step.name: self._row_step(step) for step in unit}
-        connect(list(running.values()), self._stored_rows)
+        connect(list(running.values()), self._stored_rows, self._sources())
         for step in unit:
             self._start(step, done=self._store.journal.count(step.fingerprint))
         self._rows.update(running)
@@ -85,6 +85,7 @@ class Execution:
     async def _one_of_stream(self, row_step: RowStep) -> None:
         step, started = row_step.step, time.monotonic()
         await row_step.run()
+        self._store.journal.flush()
         rows = kept_rows(self._store.journal, step, row_step.output)
         finished = finish(self._store.artifacts, step, {MAIN: row_step.output}, {MAIN: rows}, {}, row_step.account, {})
         self._store.journal.forget(step.fingerprint)
@@ -168,6 +169,9 @@ class Execution:
     def _stored_rows(self, source: Input, index: int) -> StoredRows:
         path = self._store.artifacts.path(source.fingerprint, source.output)
         return StoredRows(index, path, cast("type[Record]", source.flow))
+
+    def _sources(self) -> frozenset[str]:
+        return frozenset(name for name, step in self._plan.steps.items() if step.shape is Shape.SOURCE)
 
     def _stored(self, step: Step) -> Mapping[str, Sequence[Stored]]:
         return {

@@ -27,6 +27,7 @@ from constitutional.stage import Fate, RowStage
 from constitutional.store.artifacts import ROWS
 from constitutional.store.columns import count_rows, read_rows
 from constitutional.store.journal import Journal, Order
+from constitutional.twins import Twins
 
 #: A row with its place in the step that made it.
 Placed = tuple[Order, Record]
@@ -84,6 +85,9 @@ class RowStep:
         self._journal = journal
         self._limits = limits
         self._trouble = trouble
+        self._twins = Twins()
+        #: Whether no row id comes twice: true of what one source, or one stream of such rows, gives.
+        self.distinct = False
         self._stored: list[StoredRows] = []
         self._receivers: list[tuple[RowStep, int]] = []
         self._senders = 0
@@ -138,13 +142,23 @@ class RowStep:
             self._ready.task_done()
 
     async def _outcome(self, order: Order, row: Record) -> Outcome:
-        if known := self._journal.outcome(self.step.fingerprint, order, row.row_id):
-            return self._remembered(known)
+        key = self._key(row)
+        if known := self._journal.outcome(self.step.fingerprint, key):
+            place, said = known
+            if place != order:
+                # Upstream is read from its artifact now and was a stream before, or the other way round.
+                self._journal.keep_outcome(self.step.fingerprint, key, order, said)
+            return self._remembered(said)
         outcome = await self._process(row)
         if outcome.lasting:
-            self._journal.keep_outcome(self.step.fingerprint, order, row.row_id, outcome.to_json())
+            self._journal.keep_outcome(self.step.fingerprint, key, order, outcome.to_json())
             await self._dispatcher.commit.done()
         return outcome
+
+    def _key(self, row: Record) -> str:
+        """What the row is kept under; where ids may come twice, the first, second, ... of them are told apart."""
+        number = 0 if self.distinct else self._twins.occurrence(row.row_id)
+        return f"{row.row_id}.{number}" if number else row.row_id
 
     def _remembered(self, said: Mapping[str, Any]) -> Outcome:
         rows = [self.output.from_row(row) for row in said["rows"]]
@@ -190,15 +204,26 @@ class StoredRows:
             yield (self._index, position), row
 
 
-def connect(steps: Sequence[RowStep], stored: Callable[[Input, int], StoredRows]) -> None:
-    """Join the steps of one stream, and let the others of their inputs be read from finished steps."""
+def connect(
+    steps: Sequence[RowStep], stored: Callable[[Input, int], StoredRows], sources: frozenset[str] = frozenset()
+) -> None:
+    """Join the steps of one stream, in their order, and let the others of their inputs be read from finished steps."""
     by_name = {row_step.step.name: row_step for row_step in steps}
     for row_step in steps:
+        row_step.distinct = _distinct(row_step, by_name, sources)
         for index, source in enumerate(row_step.step.inputs[cast("str", row_step.step.driving)]):
             if source.step in by_name:
                 by_name[source.step].send_to(row_step, index)
             else:
                 row_step.read(stored(source, index))
+
+
+def _distinct(row_step: RowStep, by_name: Mapping[str, RowStep], sources: frozenset[str]) -> bool:
+    inputs = row_step.step.inputs[cast("str", row_step.step.driving)]
+    if len(inputs) != 1:
+        return False
+    (only,) = inputs
+    return by_name[only.step].distinct if only.step in by_name else only.step in sources
 
 
 def kept_rows(journal: Journal, step: Step, record: type[Record]) -> Iterator[Record]:

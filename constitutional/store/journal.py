@@ -26,8 +26,9 @@ Order = tuple[int, ...]
 
 _TABLES = """
 create table if not exists calls (key text primary key, model text not null, answer text not null) without rowid;
-create table if not exists rows (step text not null, place blob not null, row text not null, outcome text not null,
-                                 primary key (step, place)) without rowid;
+create table if not exists rows (step text not null, row text not null, place blob not null, outcome text not null);
+create unique index if not exists row_of_step on rows (step, row);
+create index if not exists place_in_step on rows (step, place);
 create table if not exists digests (path text primary key, stamp text not null, digest text not null) without rowid;
 """
 
@@ -35,6 +36,10 @@ create table if not exists digests (path text primary key, stamp text not null, 
 def pack(order: Order) -> bytes:
     """Bytes that sort as the tuple does."""
     return struct.pack(f">{len(order)}I", *order)
+
+
+def unpack(place: bytes) -> Order:
+    return struct.unpack(f">{len(place) // 4}I", place)
 
 
 class Journal:
@@ -71,15 +76,15 @@ class Journal:
 
     # -- rows --------------------------------------------------------------------------------------------------------
 
-    def outcome(self, step: str, order: Order, row: str) -> dict[str, Any] | None:
-        """What became of the row that stands at a place of an unfinished step, or None."""
-        query = "select outcome from rows where step = ? and place = ? and row = ?"
-        found = self._db.execute(query, (step, pack(order), row)).fetchone()
-        return json.loads(found[0]) if found else None
+    def outcome(self, step: str, row: str) -> tuple[Order, dict[str, Any]] | None:
+        """Where a row of an unfinished step stood and what became of it, or None."""
+        query = "select place, outcome from rows where step = ? and row = ?"
+        found = self._db.execute(query, (step, row)).fetchone()
+        return (unpack(found[0]), json.loads(found[1])) if found else None
 
-    def keep_outcome(self, step: str, order: Order, row: str, outcome: dict[str, Any]) -> None:
+    def keep_outcome(self, step: str, row: str, order: Order, outcome: dict[str, Any]) -> None:
         """Remember what became of a row with the next `flush`."""
-        values = (step, pack(order), row, json.dumps(outcome, ensure_ascii=False))
+        values = (step, row, pack(order), json.dumps(outcome, ensure_ascii=False))
         self._pending.append(("insert or replace into rows values (?, ?, ?, ?)", values))
 
     def outcomes(self, step: str) -> Iterator[dict[str, Any]]:

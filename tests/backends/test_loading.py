@@ -174,3 +174,17 @@ def test_every_call_that_loads_says_that_no_code_is_trusted() -> None:
             if called in {"torch.load", "pickle.load", "pickle.loads", "yaml.load", "eval", "exec"}:
                 bare.append(f"{path}:{node.lineno}")  # type: ignore[attr-defined]
     assert not bare
+
+
+def test_models_that_are_loaded_at_the_same_time_do_not_mix(llama):
+    """Many evaluators open several models at once, each in a thread of its own."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    import torch
+
+    def load(turn):
+        return loading.load_model(str(llama), device="cpu", dtype=torch.float32, attention="sdpa", revision=None, adapter=None)
+
+    with ThreadPoolExecutor(8) as pool:
+        models = list(pool.map(load, range(16)))
+    assert not any(parameter.is_meta for model in models for parameter in model.parameters())

@@ -34,13 +34,12 @@ def test_an_answer_is_kept_under_its_key_and_the_first_one_stays(tmp_path):
 def test_outcomes_come_in_the_order_of_their_places(tmp_path):
     with Journal(tmp_path / "j.sqlite") as journal:
         for place, row in [((0, 2), "c"), ((0, 1, 5), "b"), ((0, 1), "a")]:
-            journal.keep_outcome("step", place, row, {"row": row})
+            journal.keep_outcome("step", row, place, {"row": row})
         journal.flush()
         assert [outcome["row"] for outcome in journal.outcomes("step")] == ["a", "b", "c"]
         assert journal.count("step") == 3
-        assert journal.outcome("step", (0, 1, 5), "b") == {"row": "b"}
-        assert journal.outcome("step", (0, 1, 5), "a") is None
-        assert journal.outcome("step", (0, 1, 6), "b") is None
+        assert journal.outcome("step", "b") == ((0, 1, 5), {"row": "b"})
+        assert journal.outcome("other", "b") is None
         journal.forget("step")
         assert journal.count("step") == 0
 

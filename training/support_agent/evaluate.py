@@ -150,7 +150,7 @@ def table(figures: dict[str, Any]) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("model", type=Path)
-    parser.add_argument("--n", type=int, default=300)
+    parser.add_argument("--n", type=int, default=1500)
     parser.add_argument("--card", type=Path, help="a model card with the marks <!-- figures --> and <!-- end -->")
     options = parser.parse_args()
     figures = examine(options.model, options.n)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,8 @@ MOST_JSON = 200 * 1024 * 1024
 MOST_HEADER = 100_000_000
 #: Layers, heads, experts: a model with more is a way to keep a machine busy.
 MOST_PARTS = 4096
+#: transformers makes a model on the meta device by a switch for the whole process: two threads would mix up their weights.
+_LOADING = threading.Lock()
 
 
 def resolve(model: str) -> str:
@@ -177,16 +180,17 @@ def load_model(
     from transformers import AutoModelForCausalLM
 
     place = resolve(model)
-    try:
-        loaded = AutoModelForCausalLM.from_pretrained(
-            place, dtype=dtype, attn_implementation=attention, revision=revision, local_files_only=is_folder(place),
-            use_safetensors=True, trust_remote_code=False,
-        )  # fmt: skip
-    except (OSError, ValueError, RuntimeError) as error:
-        raise UserError(f"model {model} cannot be loaded: {error}") from error
-    if adapter is not None:
-        loaded = _with_adapter(loaded, adapter)
-    return loaded.to(device).eval()
+    with _LOADING:
+        try:
+            loaded = AutoModelForCausalLM.from_pretrained(
+                place, dtype=dtype, attn_implementation=attention, revision=revision, local_files_only=is_folder(place),
+                use_safetensors=True, trust_remote_code=False,
+            )  # fmt: skip
+        except (OSError, ValueError, RuntimeError) as error:
+            raise UserError(f"model {model} cannot be loaded: {error}") from error
+        if adapter is not None:
+            loaded = _with_adapter(loaded, adapter)
+        return loaded.to(device).eval()
 
 
 def _with_adapter(model: Any, adapter: Path) -> Any:
