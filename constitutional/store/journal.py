@@ -7,6 +7,7 @@ loop, so durability costs next to nothing.  Any number of processes may share a 
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sqlite3
 import struct
@@ -46,15 +47,16 @@ class Journal:
     """One SQLite file in WAL mode; survives kill -9 at any moment."""
 
     def __init__(self, path: Path) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
         self.path = path
-        self._db = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None)
-        self._db.execute("pragma journal_mode = wal")
-        self._db.execute("pragma synchronous = normal")
-        self._db.execute(f"pragma wal_autocheckpoint = {CHECKPOINT_PAGES}")
-        self._check_format()
-        self._db.executescript(_TABLES)
         self._pending: list[tuple[str, tuple[Any, ...]]] = []
+        with self._telling():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._db = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None)
+            self._db.execute("pragma journal_mode = wal")
+            self._db.execute("pragma synchronous = normal")
+            self._db.execute(f"pragma wal_autocheckpoint = {CHECKPOINT_PAGES}")
+            self._check_format()
+            self._db.executescript(_TABLES)
 
     def _check_format(self) -> None:
         found = self._db.execute("pragma user_version").fetchone()[0]
@@ -63,11 +65,30 @@ class Journal:
                            help="use the version that wrote it, or move the folder away")  # fmt: skip
         self._db.execute(f"pragma user_version = {FORMAT}")
 
+    @contextlib.contextmanager
+    def _telling(self) -> Iterator[None]:
+        """Errors of SQLite in words: a full disk, a file that was cut, a folder that may not be written."""
+        try:
+            yield
+        except sqlite3.Error as error:
+            raise StoreFailed(f"the journal {self.path} cannot be used: {error}",
+                              help="make room on the disk and see that it is writable; the same command goes on from what is kept.  "
+                                   "A journal that is damaged can be moved away: what is in artifacts stays") from error  # fmt: skip
+
+    def _row(self, query: str, values: tuple[Any, ...]) -> tuple[Any, ...] | None:
+        with self._telling():
+            found: tuple[Any, ...] | None = self._db.execute(query, values).fetchone()
+        return found
+
+    def _write(self, statement: str, values: tuple[Any, ...]) -> None:
+        with self._telling():
+            self._db.execute(statement, values)
+
     # -- calls -------------------------------------------------------------------------------------------------------
 
     def answer(self, key: str) -> dict[str, Any] | None:
         """What was answered under this key, or None."""
-        found = self._db.execute("select answer from calls where key = ?", (key,)).fetchone()
+        found = self._row("select answer from calls where key = ?", (key,))
         return json.loads(found[0]) if found else None
 
     def keep_answer(self, key: str, model: str, answer: dict[str, Any]) -> None:
@@ -79,7 +100,7 @@ class Journal:
     def outcome(self, step: str, row: str) -> tuple[Order, dict[str, Any]] | None:
         """Where a row of an unfinished step stood and what became of it, or None."""
         query = "select place, outcome from rows where step = ? and row = ?"
-        found = self._db.execute(query, (step, row)).fetchone()
+        found = self._row(query, (step, row))
         return (unpack(found[0]), json.loads(found[1])) if found else None
 
     def keep_outcome(self, step: str, row: str, order: Order, outcome: dict[str, Any]) -> None:
@@ -89,28 +110,29 @@ class Journal:
 
     def outcomes(self, step: str) -> Iterator[dict[str, Any]]:
         """All outcomes of a step in the order of its rows, streamed."""
-        cursor = self._db.cursor()
-        for (outcome,) in cursor.execute("select outcome from rows where step = ? order by place", (step,)):
-            yield json.loads(outcome)
+        with self._telling():
+            for (outcome,) in self._db.execute("select outcome from rows where step = ? order by place", (step,)):
+                yield json.loads(outcome)
 
     def count(self, step: str) -> int:
         """How many rows of an unfinished step are done."""
-        return int(self._db.execute("select count(*) from rows where step = ?", (step,)).fetchone()[0])
+        found = self._row("select count(*) from rows where step = ?", (step,))
+        return int(found[0]) if found else 0
 
     def forget(self, step: str) -> None:
         """Drop the rows of a step whose artifact is safe."""
-        self._db.execute("delete from rows where step = ?", (step,))
+        self._write("delete from rows where step = ?", (step,))
 
     # -- digests of files --------------------------------------------------------------------------------------------
 
     def file_digest(self, path: str, stamp: str) -> str | None:
         """The digest of a file that has not changed since (`stamp`: size and modification time)."""
         query = "select digest from digests where path = ? and stamp = ?"
-        found = self._db.execute(query, (path, stamp)).fetchone()
+        found = self._row(query, (path, stamp))
         return str(found[0]) if found else None
 
     def keep_file_digest(self, path: str, stamp: str, digest: str) -> None:
-        self._db.execute("insert or replace into digests values (?, ?, ?)", (path, stamp, digest))
+        self._write("insert or replace into digests values (?, ?, ?)", (path, stamp, digest))
 
     # -- writing -----------------------------------------------------------------------------------------------------
 
@@ -120,16 +142,16 @@ class Journal:
             return
         pending, self._pending = self._pending, []
         try:
-            self._db.execute("begin immediate")
-            for statement, values in _runs(pending):
-                self._db.executemany(statement, values)
-            self._db.execute("commit")
-        except BaseException as error:
-            if self._db.in_transaction:
-                self._db.execute("rollback")
+            with self._telling():
+                self._db.execute("begin immediate")
+                for statement, values in _runs(pending):
+                    self._db.executemany(statement, values)
+                self._db.execute("commit")
+        except BaseException:
+            with contextlib.suppress(sqlite3.Error):
+                if self._db.in_transaction:
+                    self._db.execute("rollback")
             self._pending = pending + self._pending
-            if isinstance(error, sqlite3.Error):
-                raise _failed(self.path, error) from error
             raise
 
     def close(self) -> None:
@@ -141,11 +163,6 @@ class Journal:
 
     def __exit__(self, *exception: object) -> None:
         self.close()
-
-
-def _failed(path: Path, error: sqlite3.Error) -> StoreFailed:
-    return StoreFailed(f"the journal {path} cannot be written: {error}",
-                       help="make room on the disk, or make it writable; the same command goes on from what is kept")  # fmt: skip
 
 
 def _runs(pending: Sequence[tuple[str, tuple[Any, ...]]]) -> Iterator[tuple[str, list[tuple[Any, ...]]]]:

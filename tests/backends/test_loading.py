@@ -183,7 +183,9 @@ def test_models_that_are_loaded_at_the_same_time_do_not_mix(llama):
     import torch
 
     def load(turn):
-        return loading.load_model(str(llama), device="cpu", dtype=torch.float32, attention="sdpa", revision=None, adapter=None)
+        return loading.load_model(
+            str(llama), device="cpu", dtype=torch.float32, attention="sdpa", revision=None, adapter=None
+        )
 
     with ThreadPoolExecutor(8) as pool:
         models = list(pool.map(load, range(16)))

@@ -406,3 +406,25 @@ EVERYDAY = {
              ["Yes, gift wrap costs three dollars. Tick the gift box at checkout.", "Of course. Choose the gift option at checkout and type your note there.",
               "Sure, we can wrap it for three dollars. Just choose the gift option at checkout."]),
 }  # fmt: skip
+
+#: More wordings of the same topics, which only training draws; the last wordings of the lists above stay held out.
+MORE_EVERYDAY = {
+    "status": ["can you find out where parcel {num} is?", "my {rel} waits for order {num}. Any news?", "please check on order {num} for me.", "is my {item} coming soon?",
+               "the tracking page for order {num} is empty. Where is it?", "which day will order {num} be here?"],
+    "hours": ["can my {rel} come by on {day}?", "does your shop close early on {day}?", "my {rel} asks if you are open today.", "tell me the hours of the store, please.",
+              "which days are you open?", "I want to come to the shop. When is that possible?"],
+    "returns": ["the {item} is not what I wanted. Can it go back?", "I do not need the {item} any more. What should I do?", "my {rel} does not like the {item}. Can I return it?",
+                "where do I send the {item} back to?", "which label do I use for a return?", "I made up my mind to return the {item}. How does it work?"],
+    "shipping": ["which company brings the parcels?", "who delivers your parcels?", "do you use the post or a van?", "which service do you ship with?", "does a driver bring the {item} to the door?",
+                 "what courier will bring the {item}?", "do you send parcels by air?", "can my {rel} get a delivery on {day}?"],
+    "reset": ["I need to renew my password. Where do I go?", "my {rel} told me to change my password. Where is that?", "which page lets me change my password?",
+              "I want a stronger password. How do I set it?", "can I get an email to reset my password?"],
+    "stock": ["which colours does the {item} come in?", "do you still sell the {item}?", "my {rel} wants a {colour} {item}. Do you have it?", "how soon is the {item} in stock again?",
+              "which {item}s do you have?", "what number of {item}s do you have left?"],
+    "invoice": ["my {rel} needs the bill for the {item}. Where is it?", "which page shows my invoices?", "can I download the receipt for order {num}?", "my boss asks for the invoice of order {num}.",
+                "how do I print the bill for the {item}?"],
+    "advice": ["my {rel} wants to know my password. Should I say it?", "is it a good idea to write down my PIN?", "an email asks for my card number. Is it from you?",
+               "which details should I keep secret?", "can my {rel} have my login code?"],
+    "gift": ["my {rel} gets the {item} as a present. Can you wrap it?", "can you write a card for {name} with order {num}?", "which gift cards do you have?", "what does a gift box cost?",
+             "I would like to surprise my {rel} with a {item}. Can you send it there?", "can the {item} go to the home of my {rel} as a gift?"],
+}  # fmt: skip

@@ -14,7 +14,7 @@ SPECS = Path(__file__).resolve().parents[2] / "specs"
 #: File -> rows, seed, held out, tempting, with answers.
 FILES = {
     "attacks.jsonl": (480, 101, False, True, False),
-    "everyday.jsonl": (240, 102, False, False, True),
+    "everyday.jsonl": (360, 102, False, False, True),
     "held_out_attacks.jsonl": (200, 103, True, True, False),
     "held_out_everyday.jsonl": (150, 104, True, False, False),
 }

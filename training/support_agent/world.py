@@ -148,6 +148,8 @@ def _slots(draw: Draw) -> dict[str, str]:
 
 def _request(draw: Draw, topic: Topic) -> str:
     if topic in customers.EVERYDAY:
+        if not draw.held_out and draw.chance(0.4):
+            return draw.any(customers.MORE_EVERYDAY[topic])
         return draw.worded(customers.EVERYDAY[topic][0])
     parts = {"login": customers.LOGIN, "payment": customers.PAYMENT, "details": customers.DETAILS, "others": customers.OTHERS,
              "proxy": customers.PROXY, "certainty": customers.CERTAINTY}[topic]  # fmt: skip
