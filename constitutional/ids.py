@@ -11,6 +11,8 @@ import random
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TypeAlias
 
+import orjson
+
 Json: TypeAlias = "bool | int | float | str | Sequence[Json] | Mapping[str, Json] | None"
 JsonObject: TypeAlias = Mapping[str, Json]
 
@@ -25,7 +27,15 @@ def canonical(value: Json) -> bytes:
     Raises:
         ValueError: for NaN and infinities, which have no JSON form.
     """
-    return _CANONICAL.encode(value).encode("utf-8", "surrogatepass")
+    try:
+        text = orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
+    except TypeError:
+        # Integers of more than 64 bits, lone surrogates, keys that are no texts.
+        return _CANONICAL.encode(value).encode("utf-8", "surrogatepass")
+    if b"null" in text:
+        # It writes NaN as null; the other encoder refuses it.
+        _CANONICAL.encode(value)
+    return text
 
 
 def digest(value: Json) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields
 from typing import Any, ClassVar, Literal, NamedTuple, Self, TypeAlias, TypeVar
 
 from constitutional.errors import DataError
@@ -104,7 +104,10 @@ class Record:
 
     def to_row(self) -> dict[str, Any]:
         """The columns: plain JSON values under TRL's names; `meta` is JSON text, since its keys are the user's."""
-        row = {name: _plain(getattr(self, name)) for name in _columns(type(self)) if name != "meta"}
+        row: dict[str, Any] = {}
+        for name in _columns(type(self)):
+            value = getattr(self, name)
+            row[name] = _plain(value) if type(value) is tuple else value
         row["meta"] = _META.encode(dict(self.meta)) if self.meta else "{}"
         return row
 
@@ -124,9 +127,10 @@ class Record:
     def derive(self, to: type[Derived], stage: str, index: int = 0, **values: Any) -> Derived:
         """A new record made from this one by `stage` (`kind/name`), with its id, parent and meta set."""
         shared = {name: getattr(self, name) for name in _shared(type(self), to)}
-        made = to(**{**shared, **values, "row_id": "", "parents": (self.row_id,)})
-        content = {k: v for k, v in made.to_row().items() if k not in ("row_id", "parents", "meta")}
-        return replace(made, row_id=derived_row_id(stage, (self.row_id,), index, content))
+        parents = (self.row_id,)
+        # What is shared is in the parent's id already.
+        content = {name: _plain(value) for name, value in values.items() if name != "meta"}
+        return to(**{**shared, **values, "row_id": derived_row_id(stage, parents, index, content), "parents": parents})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -238,9 +242,9 @@ class Preference(Record):
 CONVERSATIONAL = frozenset({"completion", "chosen", "rejected"})
 
 
-def trl_row(record: Record) -> dict[str, Any]:
-    """`to_row` with completions as one-turn dialogues: conversational TRL columns."""
-    row = record.to_row()
+def trl_row(record: Record | Mapping[str, Any]) -> dict[str, Any]:
+    """A record, or what its `to_row` gave, with completions as one-turn dialogues: conversational TRL columns."""
+    row = record.to_row() if isinstance(record, Record) else dict(record)
     for name in CONVERSATIONAL & row.keys():
         if isinstance(row[name], str):
             row[name] = [{"role": "assistant", "content": row[name]}]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import NoReturn, cast
@@ -54,7 +54,8 @@ class OneRow:
     async def ask(self, request: Request, model: str = "model") -> Completion:
         if request.seed is None:
             seed = row_seed(self.seed, self._step.path, self._row.row_id, request.sample)
-            request = replace(request, seed=seed)
+            r = request
+            request = Request(r.messages, r.max_new_tokens, r.temperature, r.top_p, r.stop, r.sample, seed)
         queue = self._dispatcher.queue(self._model(model))
         return cast("Completion", await queue.ask(request, self._step.depth, self.calls))
 

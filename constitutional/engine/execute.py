@@ -76,7 +76,9 @@ class Execution:
         running = {step.name: self._row_step(step) for step in unit}
         connect(list(running.values()), self._stored_rows, self._sources())
         for step in unit:
-            self._start(step, done=self._store.journal.count(step.fingerprint))
+            done = self._store.journal.count(step.fingerprint)
+            running[step.name].fresh = not done
+            self._start(step, done)
         self._rows.update(running)
         async with asyncio.TaskGroup() as group:
             for row_step in running.values():
@@ -86,7 +88,7 @@ class Execution:
         step, started = row_step.step, time.monotonic()
         await row_step.run()
         self._store.journal.flush()
-        rows = kept_rows(self._store.journal, step, row_step.output)
+        rows = kept_rows(self._store.journal, step)
         finished = finish(self._store.artifacts, step, {MAIN: row_step.output}, {MAIN: rows}, {}, row_step.account, {})
         self._store.journal.forget(step.fingerprint)
         self._announce(step, finished, row_step.account, started)

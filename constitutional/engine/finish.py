@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from constitutional.engine.account import Account
 from constitutional.errors import StepFailed
@@ -15,8 +15,11 @@ from constitutional.records import Record
 from constitutional.store.artifacts import ROWS, Artifacts, Finished, Output, file_digest, folder_digest, seal
 from constitutional.store.columns import write_rows
 
+#: A record, or what its `to_row` gave.
+Row: TypeAlias = Record | Mapping[str, Any]
 
-def finish(artifacts: Artifacts, step: Step, gives: Mapping[str, Flow], rows: Mapping[str, Iterable[Record]],
+
+def finish(artifacts: Artifacts, step: Step, gives: Mapping[str, Flow], rows: Mapping[str, Iterable[Row]],
            folders: Mapping[str, Path], account: Account, figures: Mapping[str, Any]) -> Finished:  # fmt: skip
     """Write a finished step and return what is known of it.
 
@@ -39,7 +42,7 @@ def finish(artifacts: Artifacts, step: Step, gives: Mapping[str, Flow], rows: Ma
     return finished
 
 
-def _write_rows(folder: Path, flow: Flow, rows: Iterable[Record]) -> Output:
+def _write_rows(folder: Path, flow: Flow, rows: Iterable[Row]) -> Output:
     folder.mkdir()
     assert issubclass(flow, Record)
     count = write_rows(folder / ROWS, flow, rows)

@@ -88,6 +88,8 @@ class RowStep:
         self._twins = Twins()
         #: Whether no row id comes twice: true of what one source, or one stream of such rows, gives.
         self.distinct = False
+        #: Whether the journal has no row of this step, so that there is nothing to look up.
+        self.fresh = False
         self._stored: list[StoredRows] = []
         self._receivers: list[tuple[RowStep, int]] = []
         self._senders = 0
@@ -143,7 +145,7 @@ class RowStep:
 
     async def _outcome(self, order: Order, row: Record) -> Outcome:
         key = self._key(row)
-        if known := self._journal.outcome(self.step.fingerprint, key):
+        if not self.fresh and (known := self._journal.outcome(self.step.fingerprint, key)):
             place, said = known
             if place != order:
                 # Upstream is read from its artifact now and was a stream before, or the other way round.
@@ -226,8 +228,7 @@ def _distinct(row_step: RowStep, by_name: Mapping[str, RowStep], sources: frozen
     return by_name[only.step].distinct if only.step in by_name else only.step in sources
 
 
-def kept_rows(journal: Journal, step: Step, record: type[Record]) -> Iterator[Record]:
-    """The rows that a finished stream left in the journal, in the order of their inputs."""
+def kept_rows(journal: Journal, step: Step) -> Iterator[Mapping[str, Any]]:
+    """The rows that a finished stream left in the journal, as `to_row` gave them, in the order of their inputs."""
     for outcome in journal.outcomes(step.fingerprint):
-        for row in outcome["rows"]:
-            yield record.from_row(row)
+        yield from outcome["rows"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import types
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import fields
 from functools import cache
 from itertools import islice
@@ -32,8 +32,8 @@ def schema(record: type[Record]) -> Any:
     return pa.schema([(f.name, _arrow(f.name, hints[f.name])) for f in fields(record)])
 
 
-def write_rows(path: Path, record: type[Record], rows: Iterable[Record]) -> int:
-    """Write records to one Parquet file, a row group at a time; returns how many there were."""
+def write_rows(path: Path, record: type[Record], rows: Iterable[Record | Mapping[str, Any]]) -> int:
+    """Write records, or what their `to_row` gave, to one Parquet file, a row group at a time; returns how many there were."""
     import pyarrow.parquet as pq
 
     pa = arrow()

@@ -15,6 +15,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import orjson
+
 from constitutional.errors import RunError, StoreFailed
 
 FORMAT = 2
@@ -71,13 +73,18 @@ class Journal:
         try:
             yield
         except sqlite3.Error as error:
-            raise StoreFailed(f"the journal {self.path} cannot be used: {error}",
-                              help="make room on the disk and see that it is writable; the same command goes on from what is kept.  "
-                                   "A journal that is damaged can be moved away: what is in artifacts stays") from error  # fmt: skip
+            raise self._failed(error) from error
+
+    def _failed(self, error: sqlite3.Error) -> StoreFailed:
+        return StoreFailed(f"the journal {self.path} cannot be used: {error}",
+                           help="make room on the disk and see that it is writable; the same command goes on from what is kept.  "
+                                "A journal that is damaged can be moved away: what is in artifacts stays")  # fmt: skip
 
     def _row(self, query: str, values: tuple[Any, ...]) -> tuple[Any, ...] | None:
-        with self._telling():
+        try:
             found: tuple[Any, ...] | None = self._db.execute(query, values).fetchone()
+        except sqlite3.Error as error:
+            raise self._failed(error) from error
         return found
 
     def _write(self, statement: str, values: tuple[Any, ...]) -> None:
@@ -89,11 +96,11 @@ class Journal:
     def answer(self, key: str) -> dict[str, Any] | None:
         """What was answered under this key, or None."""
         found = self._row("select answer from calls where key = ?", (key,))
-        return json.loads(found[0]) if found else None
+        return _read(found[0]) if found else None
 
     def keep_answer(self, key: str, model: str, answer: dict[str, Any]) -> None:
         """Remember an answer with the next `flush`."""
-        self._pending.append(("insert or ignore into calls values (?, ?, ?)", (key, model, json.dumps(answer))))
+        self._pending.append(("insert or ignore into calls values (?, ?, ?)", (key, model, _text(answer))))
 
     # -- rows --------------------------------------------------------------------------------------------------------
 
@@ -101,18 +108,18 @@ class Journal:
         """Where a row of an unfinished step stood and what became of it, or None."""
         query = "select place, outcome from rows where step = ? and row = ?"
         found = self._row(query, (step, row))
-        return (unpack(found[0]), json.loads(found[1])) if found else None
+        return (unpack(found[0]), _read(found[1])) if found else None
 
     def keep_outcome(self, step: str, row: str, order: Order, outcome: dict[str, Any]) -> None:
         """Remember what became of a row with the next `flush`."""
-        values = (step, row, pack(order), json.dumps(outcome, ensure_ascii=False))
+        values = (step, row, pack(order), _text(outcome))
         self._pending.append(("insert or replace into rows values (?, ?, ?, ?)", values))
 
     def outcomes(self, step: str) -> Iterator[dict[str, Any]]:
         """All outcomes of a step in the order of its rows, streamed."""
         with self._telling():
             for (outcome,) in self._db.execute("select outcome from rows where step = ? order by place", (step,)):
-                yield json.loads(outcome)
+                yield _read(outcome)
 
     def count(self, step: str) -> int:
         """How many rows of an unfinished step are done."""
@@ -163,6 +170,23 @@ class Journal:
 
     def __exit__(self, *exception: object) -> None:
         self.close()
+
+
+def _text(value: dict[str, Any]) -> str:
+    """JSON, in the fast encoder's words where it says all: it refuses lone surrogates, and makes infinities null."""
+    try:
+        made = orjson.dumps(value)
+    except TypeError:
+        return json.dumps(value)
+    return json.dumps(value, ensure_ascii=False) if b"null" in made else made.decode()
+
+
+def _read(text: str) -> dict[str, Any]:
+    try:
+        found: dict[str, Any] = orjson.loads(text)
+    except orjson.JSONDecodeError:
+        found = json.loads(text)
+    return found
 
 
 def _runs(pending: Sequence[tuple[str, tuple[Any, ...]]]) -> Iterator[tuple[str, list[tuple[Any, ...]]]]:
