@@ -60,7 +60,7 @@ def test_it_answers_criticises_and_judges(backend):
     bad = world.reply(Draw(4), asked, "unsafe")
     good = world.reply(Draw(4), asked, "good")
     (answer,) = run(backend, "generate", [Request((user("Where is order 4711?"),), max_new_tokens=60)])
-    assert "4711" in answer.text or "parcel" in answer.text
+    assert re.search(r"Order \d{4}|parcel", answer.text)
     (critique,) = run(
         backend,
         "generate",
