@@ -1,10 +1,14 @@
 """Parameters: the typed `with:` of a stage, backend or source.
 
-Each field carries its meaning in `Field(description=...)`; schema, help pages and error messages come from there.
+Each field carries its meaning in the string below it; schema and help pages come from there.
 """
 
 from __future__ import annotations
 
+import ast
+import inspect
+import itertools
+import textwrap
 from pathlib import Path
 from typing import Annotated, TypeAlias
 
@@ -15,7 +19,7 @@ class Params(BaseModel):
     """Base of all parameters: unknown keys are errors, values do not change, nothing is coerced by surprise."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True, validate_default=False,
-                              use_attribute_docstrings=True, protected_namespaces=())  # fmt: skip
+                              protected_namespaces=())  # fmt: skip
 
 
 class StageParams(Params):
@@ -58,6 +62,44 @@ SpecPath: TypeAlias = Annotated[Path, AfterValidator(_from_folder), Existing()]
 ModelName: TypeAlias = Annotated[str, AfterValidator(_model_name)]
 #: A template's name (`critique/bai2022`, `acme/mine`) or path (`./mine.jinja`).  Its text is fingerprinted.
 TemplateName: TypeAlias = Annotated[str, AfterValidator(_model_name), Template()]
+
+
+def describe() -> None:
+    """Give every field of all parameters known so far the string below it as its description.
+
+    Done when somebody asks for descriptions, since reading sources takes longer than a plan.
+    """
+    waiting: list[type[Params]] = [Params]
+    while waiting:
+        params = waiting.pop()
+        waiting.extend(params.__subclasses__())
+        if params in _DESCRIBED:
+            continue
+        _DESCRIBED.add(params)
+        for base in params.__mro__:
+            if isinstance(base, type) and issubclass(base, Params):
+                for name, said in _strings(base).items():
+                    if name in params.model_fields and params.model_fields[name].description is None:
+                        params.model_fields[name].description = said
+        params.model_rebuild(force=True)
+
+
+_DESCRIBED: set[type[Params]] = set()
+
+
+def _strings(params: type[Params]) -> dict[str, str]:
+    """The strings below the fields that a class itself declares."""
+    try:
+        parsed = ast.parse(textwrap.dedent(inspect.getsource(params))).body[0]
+    except (OSError, TypeError, SyntaxError):
+        return {}
+    body = parsed.body if isinstance(parsed, ast.ClassDef) else []
+    found = {}
+    for field, below in itertools.pairwise(body):
+        match field, below:
+            case ast.AnnAssign(target=ast.Name(id=name)), ast.Expr(value=ast.Constant(value=str() as said)):
+                found[name] = inspect.cleandoc(said)
+    return found
 
 
 def marked(params: type[Params], mark: type) -> tuple[str, ...]:

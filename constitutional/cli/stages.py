@@ -117,6 +117,9 @@ def parameters(params: Any) -> dict[str, dict[str, Any]]:
     """Each parameter's type, default and meaning."""
     from pydantic_core import PydanticUndefined
 
+    from constitutional.parameters import describe
+
+    describe()
     return {
         name: {
             "type": _type(info.annotation), "required": info.is_required(), "about": " ".join((info.description or "").split()),

@@ -88,10 +88,16 @@ class Execution:
         step, started = row_step.step, time.monotonic()
         await row_step.run()
         self._store.journal.flush()
-        rows = kept_rows(self._store.journal, step)
-        finished = finish(self._store.artifacts, step, {MAIN: row_step.output}, {MAIN: rows}, {}, row_step.account, {})
+        finished = await asyncio.to_thread(self._finish_stream, row_step)
         self._store.journal.forget(step.fingerprint)
         self._announce(step, finished, row_step.account, started)
+
+    def _finish_stream(self, row_step: RowStep) -> Finished:
+        """Write what a stream left, in a thread with a connection of its own: other streams still run."""
+        step = row_step.step
+        with self._store.journal.reader() as journal:
+            rows = {MAIN: kept_rows(journal, step)}
+            return finish(self._store.artifacts, step, {MAIN: row_step.output}, rows, {}, row_step.account, {})
 
     def _row_step(self, step: Step) -> RowStep:
         assert step.stage is not None

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import graphlib
+import heapq
 from collections.abc import Iterable, Mapping, Sequence
+from graphlib import TopologicalSorter
 from typing import Any
 
 
@@ -12,14 +15,22 @@ def order(needs: Mapping[str, Iterable[str]]) -> list[str]:
     Raises:
         CycleError: if there is a cycle.
     """
-    import networkx as nx
-
-    graph = _graph(needs)
     place = {name: index for index, name in enumerate(needs)}
+    # The standard library here: networkx takes longer to import than a plan of a hundred stages to make.
+    sorter = TopologicalSorter(needs)
     try:
-        return list(nx.lexicographical_topological_sort(graph, key=lambda name: place[name]))
-    except nx.NetworkXUnfeasible:
+        sorter.prepare()
+    except graphlib.CycleError:
         raise CycleError(cycle(needs) or []) from None
+    ready, found = [(place[name], name) for name in sorter.get_ready()], []
+    heapq.heapify(ready)
+    while ready:
+        _, name = heapq.heappop(ready)
+        found.append(name)
+        sorter.done(name)
+        for freed in sorter.get_ready():
+            heapq.heappush(ready, (place[freed], freed))
+    return found
 
 
 def cycle(needs: Mapping[str, Iterable[str]]) -> list[str] | None:

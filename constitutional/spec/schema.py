@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
+from constitutional.parameters import describe
 from constitutional.spec.read import VERSION
 from constitutional.spec.stages import KINDS
 
@@ -191,6 +192,7 @@ def _params(model: type[Params], name: str, definitions: Schema) -> tuple[Schema
 
 def _converted(model: type[Params], name: str, definitions: Schema) -> Schema:
     """pydantic's schema (2020-12) in the words of draft-07; its `$defs` move to `definitions`."""
+    describe()
     found = model.model_json_schema()
     prefix = f"{name}/"
     for inner, value in found.pop("$defs", {}).items():

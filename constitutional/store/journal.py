@@ -161,6 +161,12 @@ class Journal:
             self._pending = pending + self._pending
             raise
 
+    @contextlib.contextmanager
+    def reader(self) -> Iterator[Journal]:
+        """The same journal by a connection of its own, for another thread; it sees what is committed."""
+        with Journal(self.path) as other:
+            yield other
+
     def close(self) -> None:
         self.flush()
         self._db.close()
