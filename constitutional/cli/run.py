@@ -15,23 +15,27 @@ from constitutional.cli.opening import Opened, open_spec, root_option, spec_opti
 @spec_options
 @root_option
 @click.option("--plain", is_flag=True, help="Plain lines instead of the live view.")
-def run(spec: Path, sets: Sequence[str], plugins: Sequence[str], root: Path, plain: bool) -> int:
+@click.option("--redo", "again", multiple=True, metavar="WHAT",
+              help="Do again: `failed` rows, `truncated` answers, or a STEP with all its calls; and what follows.")  # fmt: skip
+def run(spec: Path, sets: Sequence[str], plugins: Sequence[str], root: Path, plain: bool, again: Sequence[str]) -> int:
     """Do what a spec says; the same command goes on where the last run stopped."""
     opened = open_spec(spec, sets, plugins)
-    return max(_run_one(one, root, plain) for one in opened)
+    return max(_run_one(one, root, plain, again) for one in opened)
 
 
-def _run_one(one: Opened, root: Path, plain: bool) -> int:
+def _run_one(one: Opened, root: Path, plain: bool, again: Sequence[str]) -> int:
     from constitutional.cli.display import display
     from constitutional.engine.run import check_gates
     from constitutional.engine.run import run as run_plan
+    from constitutional.plan.redo import redo
     from constitutional.store.folder import Store
 
     _warn(one)
     store = Store(root)
     try:
         with display(one.plan, plain or not sys.stdout.isatty()) as show:
-            result = run_plan(one.plan, one.registry, store, [show.observe], show.say)
+            wanted = redo(one.plan, store.artifacts, again)
+            result = run_plan(one.plan, one.registry, store, [show.observe], show.say, wanted)
     finally:
         store.close()
     from constitutional.report.table import print_result

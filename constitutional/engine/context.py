@@ -13,7 +13,7 @@ from constitutional.backend import Choice, ChoiceRequest, Completion, Request
 from constitutional.constitution.draw import draw
 from constitutional.constitution.model import Constitution, Principle
 from constitutional.engine.account import Account
-from constitutional.engine.dispatch import Dispatcher
+from constitutional.engine.dispatch import Again, Dispatcher
 from constitutional.errors import Dropped, RunError
 from constitutional.ids import Json, row_random, row_seed
 from constitutional.plan.step import ModelUse, Step
@@ -39,7 +39,10 @@ class Calls:
 class OneRow:
     """`RowContext` of one row of one step."""
 
-    def __init__(self, step: Step, row: Record, constitution: Constitution, dispatcher: Dispatcher) -> None:
+    def __init__(
+        self, step: Step, row: Record, constitution: Constitution, dispatcher: Dispatcher, again: Again | None = None
+    ) -> None:
+        self._again = again
         self.constitution = constitution
         self.seed = step.seed
         self.calls = Calls()
@@ -57,11 +60,11 @@ class OneRow:
             r = request
             request = Request(r.messages, r.max_new_tokens, r.temperature, r.top_p, r.stop, r.sample, seed)
         queue = self._dispatcher.queue(self._model(model))
-        return cast("Completion", await queue.ask(request, self._step.depth, self.calls))
+        return cast("Completion", await queue.ask(request, self._step.depth, self.calls, self._again))
 
     async def choose(self, request: ChoiceRequest, model: str = "model") -> Choice:
         queue = self._dispatcher.queue(self._model(model))
-        return cast("Choice", await queue.ask(request, self._step.depth, self.calls))
+        return cast("Choice", await queue.ask(request, self._step.depth, self.calls, self._again))
 
     def render(self, template: str, **values: object) -> Messages:
         try:
@@ -93,8 +96,10 @@ class Survey:
     """`SurveyContext` of one step."""
 
     def __init__(
-        self, step: Step, constitution: Constitution, dispatcher: Dispatcher, workdir: Path, report: Report
-    ) -> None:
+        self, step: Step, constitution: Constitution, dispatcher: Dispatcher, workdir: Path, report: Report,
+        again: Again | None = None,
+    ) -> None:  # fmt: skip
+        self._again = again
         self.constitution = constitution
         self.seed = step.seed
         self.workdir = workdir
@@ -104,7 +109,7 @@ class Survey:
         self._rows: list[OneRow] = []
 
     def on(self, row: Record) -> OneRow:
-        context = OneRow(self._step, row, self.constitution, self._dispatcher)
+        context = OneRow(self._step, row, self.constitution, self._dispatcher, self._again)
         self._rows.append(context)
         return context
 

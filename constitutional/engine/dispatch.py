@@ -25,6 +25,9 @@ from constitutional.plan.step import ModelUse
 #: Hears of a model that is not there, or there again: the model's name and a sentence.
 Notice = Callable[[str, str], None]
 
+#: Whether to ask again where this answer is known.
+Again = Callable[[dict[str, Any]], bool]
+
 #: Turns of the event loop in which others may still ask, so that batches are full.
 SETTLE = 3
 #: Timers count in milliseconds.
@@ -47,6 +50,8 @@ class _Waiting:
     question: Question = field(compare=False)
     key: str = field(compare=False)
     future: asyncio.Future[Answer] = field(compare=False)
+    #: Whether the answer takes the place of one that is known.
+    again: bool = field(default=False, compare=False)
     #: How often it was asked.
     attempts: int = field(default=0, compare=False)
     asked_at: float = field(default=0.0, compare=False)
@@ -67,6 +72,7 @@ class ModelQueue:
         self._notice = notice
         self._heap: list[_Waiting] = []
         self._flying: dict[str, asyncio.Future[Answer]] = {}
+        self._asked_again: set[str] = set()
         self._batches: set[asyncio.Task[None]] = set()
         self._out = 0
         self._count = itertools.count()
@@ -78,29 +84,35 @@ class ModelQueue:
         self._breaker = Breaker(patience)
         self._pace = Pace(patience.requests_per_minute, patience.tokens_per_minute)
 
-    async def ask(self, question: Question, depth: int, tally: Tally) -> Answer:
+    async def ask(self, question: Question, depth: int, tally: Tally, again: Again | None = None) -> Answer:
         """The answer, from the journal, from a twin in flight, or from the model.
+
+        `again` says of a known answer whether the model is to be asked all the same; it is, once in a run.
 
         Raises:
             Unanswered: if the model has none.
         """
         key = call_key(question, self.use.fingerprint)
         tally.calls += 1
-        if known := self._journal.answer(key):
+        known = self._journal.answer(key)
+        anew = known is not None and again is not None and key not in self._asked_again and again(known)
+        if known and not anew:
             tally.calls_reused += 1
             answer = decode(known)
         else:
             twin = self._flying.get(key)
             tally.calls_reused += twin is not None
-            answer = await asyncio.shield(twin or self._enqueue(question, key, depth))
+            answer = await asyncio.shield(twin or self._enqueue(question, key, depth, anew))
         tally.tokens += tokens(answer)
         return answer
 
-    def _enqueue(self, question: Question, key: str, depth: int) -> asyncio.Future[Answer]:
+    def _enqueue(self, question: Question, key: str, depth: int, again: bool) -> asyncio.Future[Answer]:
+        if again:
+            self._asked_again.add(key)
         future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         future.add_done_callback(lambda done: done.cancelled() or done.exception())
         self._flying[key] = future
-        self._push(_Waiting((-depth, next(self._count)), question, key, future))
+        self._push(_Waiting((-depth, next(self._count)), question, key, future, again))
         return future
 
     def _push(self, item: _Waiting) -> None:
@@ -249,7 +261,7 @@ class ModelQueue:
     async def _keep(self, done: Sequence[tuple[_Waiting, Any]]) -> None:
         answered = [(item, said) for item, said in done if not isinstance(said, BaseException)]
         for item, said in answered:
-            self._journal.keep_answer(item.key, self.use.label, encode(said))
+            self._journal.keep_answer(item.key, self.use.label, encode(said), replace=item.again)
         if answered:
             await self._commit.done()
 

@@ -12,7 +12,7 @@ from constitutional.engine.account import Account
 from constitutional.engine.budget import Limits
 from constitutional.engine.context import Survey, Whole
 from constitutional.engine.desk import Desk
-from constitutional.engine.dispatch import Dispatcher
+from constitutional.engine.dispatch import Again, Dispatcher
 from constitutional.engine.events import Events
 from constitutional.engine.finish import finish
 from constitutional.engine.inputs import Job, Stored, StoredInputs
@@ -21,6 +21,7 @@ from constitutional.engine.whole import run_isolated
 from constitutional.errors import ConstitutionalError, StepFailed
 from constitutional.events import Progress, RowFailed, StepFinished, StepProgress, StepStarted
 from constitutional.ids import Json
+from constitutional.plan.redo import Redo
 from constitutional.plan.step import Input, Plan, Shape, Step
 from constitutional.plugins import Registry
 from constitutional.ports import MAIN, Port
@@ -32,6 +33,7 @@ from constitutional.store.artifacts import Finished
 from constitutional.store.folder import Store
 
 BEAT_SECONDS = 0.25
+NOTHING = Redo()
 #: Rows in trouble that are announced one by one, a step; the ledger counts all.
 ANNOUNCED = 100
 
@@ -40,8 +42,10 @@ class Execution:
     """Runs units, and knows how far each running step is."""
 
     def __init__(
-        self, plan: Plan, registry: Registry, store: Store, dispatcher: Dispatcher, limits: Limits, events: Events
-    ) -> None:
+        self, plan: Plan, registry: Registry, store: Store, dispatcher: Dispatcher, limits: Limits, events: Events,
+        redo: Redo = NOTHING,
+    ) -> None:  # fmt: skip
+        self._redo = redo
         self._plan = plan
         self._registry = registry
         self._store = store
@@ -106,9 +110,18 @@ class Execution:
         row_step = RowStep(
             step, stage, cast("type[Record]", flow), constitution=self._plan.constitution, dispatcher=self._dispatcher,
             journal=self._store.journal, limits=self._limits, trouble=self._trouble,
+            again=self._again(step),
         )  # fmt: skip
         self._accounts[step.name] = row_step.account
         return row_step
+
+    def _again(self, step: Step) -> Again | None:
+        """Which known answers this step does not take."""
+        if step.name in self._redo.asked_again:
+            return lambda known: True
+        if self._redo.truncated:
+            return lambda known: known.get("finish_reason") == "length"
+        return None
 
     async def _source(self, step: Step) -> None:
         started, source = time.monotonic(), step.source
@@ -152,7 +165,9 @@ class Execution:
         workdir = self._store.workdir(step.fingerprint)
         workdir.mkdir(parents=True, exist_ok=True)
         inputs, account = self._inputs(step), Account()
-        context = Survey(step, self._plan.constitution, self._dispatcher, workdir, self._report(step))
+        context = Survey(
+            step, self._plan.constitution, self._dispatcher, workdir, self._report(step), self._again(step)
+        )
         outputs = await stage.run(inputs, context)
         context.add_calls_to(account)
         await self._close(step, inputs, outputs, account, started)

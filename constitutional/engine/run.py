@@ -19,10 +19,11 @@ from constitutional.engine.commit import Commit
 from constitutional.engine.desk import Desk
 from constitutional.engine.dispatch import Dispatcher
 from constitutional.engine.events import Events, Observer
-from constitutional.engine.execute import Execution
+from constitutional.engine.execute import NOTHING, Execution
 from constitutional.engine.signals import Stop, stopping
 from constitutional.errors import ConstitutionalError, GateFailed, Interrupted
 from constitutional.events import ModelNotice, RunFinished, RunStarted, StepReused
+from constitutional.plan.redo import Redo
 from constitutional.plan.step import Plan, Shape, Step
 from constitutional.plugins import Registry
 from constitutional.store.folder import RunFolder, Store
@@ -42,9 +43,10 @@ class Result:
 
 
 def run(
-    plan: Plan, registry: Registry, store: Store, observers: Sequence[Observer] = (), say: Callable[[str], None] = print
-) -> Result:
-    """Do what is not yet done, and return how it ended.
+    plan: Plan, registry: Registry, store: Store, observers: Sequence[Observer] = (), say: Callable[[str], None] = print,
+    redo: Redo = NOTHING,
+) -> Result:  # fmt: skip
+    """Do what is not yet done, and what `redo` says again, and return how it ended.
 
     Raises:
         RunLocked: if another process runs the same spec in the same folder.
@@ -53,7 +55,7 @@ def run(
     """
     folder = RunFolder(store, plan.name)
     with folder.locked():
-        return _Run(plan, registry, folder, observers, say).start()
+        return _Run(plan, registry, folder, observers, say, redo).start()
 
 
 def check_gates(result: Result) -> None:
@@ -73,12 +75,17 @@ class _Run:
         folder: RunFolder,
         observers: Sequence[Observer],
         say: Callable[[str], None],
+        redo: Redo,
     ) -> None:
         self.plan = plan
+        self._redo = redo
         self.folder = folder
         self.store = folder.store
         self.registry = registry
         self.limits = Limits.model_validate(dict(plan.limits))
+        for name in redo.steps:
+            self.store.artifacts.set_aside(plan[name].fingerprint)
+            self.store.journal.forget(plan[name].fingerprint)
         self.done = {name for name, step in plan.steps.items() if self.store.artifacts.has(step.fingerprint)}
         self.reused = set(self.done)
         self._observers = observers
@@ -121,7 +128,7 @@ class _Run:
             events.emit(ModelNotice(time=time.time(), run=self.plan.name, model=model, said=said))
 
         dispatcher = Dispatcher(Commit(self.store.journal), Desk(self.plan, self.store).backend, notice)
-        execution = Execution(self.plan, self.registry, self.store, dispatcher, self.limits, events)
+        execution = Execution(self.plan, self.registry, self.store, dispatcher, self.limits, events, self._redo)
         running: dict[asyncio.Task[None], Sequence[Step]] = {}
         beat = asyncio.create_task(execution.beat())
         stopped = asyncio.create_task(stop.wait())

@@ -18,7 +18,7 @@ from constitutional.engine import budget
 from constitutional.engine.account import Account
 from constitutional.engine.budget import Limits
 from constitutional.engine.context import Calls, OneRow
-from constitutional.engine.dispatch import Dispatcher
+from constitutional.engine.dispatch import Again, Dispatcher
 from constitutional.errors import ConstitutionalError, Dropped, Unanswered
 from constitutional.plan.step import Input, Step
 from constitutional.ports import widen
@@ -74,7 +74,9 @@ class RowStep:
         journal: Journal,
         limits: Limits,
         trouble: RowTrouble,
+        again: Again | None = None,
     ) -> None:
+        self._again = again
         self.step = step
         self.account = Account()
         self.total: int | None = None
@@ -168,7 +170,7 @@ class RowStep:
         return Outcome(said["fate"], said["reason"], rows=rows, calls=calls)
 
     async def _process(self, row: Record) -> Outcome:
-        context = OneRow(self.step, row, self._constitution, self._dispatcher)
+        context = OneRow(self.step, row, self._constitution, self._dispatcher, self._again)
         try:
             rows = await self._stage.process(widen(row, self._stage.input), context)
         except Dropped as dropped:

@@ -107,6 +107,13 @@ class Artifacts:
                 raise
         _sync(final.parent)
 
+    def set_aside(self, fingerprint: str) -> None:
+        """Let a finished step count as not done; what it was stays in `tmp` until it is pruned."""
+        aside = self.root / "tmp" / f"before-{fingerprint[:16]}-{uuid.uuid4().hex[:8]}"
+        aside.parent.mkdir(parents=True, exist_ok=True)
+        if self.has(fingerprint):
+            self.folder(fingerprint).rename(aside)
+
     def remove(self, fingerprint: str) -> None:
         shutil.rmtree(self.folder(fingerprint), ignore_errors=True)
 

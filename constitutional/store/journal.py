@@ -35,6 +35,9 @@ create index if not exists place_in_step on rows (step, place);
 create table if not exists digests (path text primary key, stamp text not null, digest text not null) without rowid;
 """
 
+_FIRST_ANSWER = "insert or ignore into calls values (?, ?, ?)"
+_REPLACE_ANSWER = "insert or replace into calls values (?, ?, ?)"
+
 
 def pack(order: Order) -> bytes:
     """Bytes that sort as the tuple does."""
@@ -98,9 +101,10 @@ class Journal:
         found = self._row("select answer from calls where key = ?", (key,))
         return _read(found[0]) if found else None
 
-    def keep_answer(self, key: str, model: str, answer: dict[str, Any]) -> None:
-        """Remember an answer with the next `flush`."""
-        self._pending.append(("insert or ignore into calls values (?, ?, ?)", (key, model, _text(answer))))
+    def keep_answer(self, key: str, model: str, answer: dict[str, Any], replace: bool = False) -> None:
+        """Remember an answer with the next `flush`: the first one stays, unless this one is to replace it."""
+        statement = _REPLACE_ANSWER if replace else _FIRST_ANSWER
+        self._pending.append((statement, (key, model, _text(answer))))
 
     # -- rows --------------------------------------------------------------------------------------------------------
 

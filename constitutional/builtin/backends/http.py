@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 
 import aiohttp
 import orjson
+from yarl import URL
 
 from constitutional.api import JsonObject, NotNow, RunError, Unanswered, UserError, printable
 
@@ -43,7 +44,11 @@ class Client:
         headers = {"content-type": "application/json", **({"authorization": f"Bearer {key}"} if key else {})}
         connector = aiohttp.TCPConnector(limit=connections, resolver=_Resolver(), ttl_dns_cache=300)
         timeout = aiohttp.ClientTimeout(total=deadline, sock_connect=min(deadline, 30.0))
-        self._session = aiohttp.ClientSession(connector=connector, timeout=timeout, headers=headers, trust_env=False)
+        # No cookies: a jar is searched with every request.
+        self._session = aiohttp.ClientSession(
+            connector=connector, timeout=timeout, headers=headers, trust_env=False, cookie_jar=aiohttp.DummyCookieJar()
+        )
+        self._urls: dict[str, URL] = {}
 
     async def post(self, path: str, body: JsonObject) -> dict[str, Any]:
         """The answer to one request.
@@ -54,9 +59,7 @@ class Client:
             RunError: if it would refuse every request.
         """
         try:
-            async with self._session.post(
-                self._base + path, data=orjson.dumps(body), allow_redirects=False
-            ) as response:
+            async with self._session.post(self._url(path), data=orjson.dumps(body), allow_redirects=False) as response:
                 content = await _read(response)
         except TimeoutError as error:
             raise NotNow("timeout", "no whole answer before the deadline", gone=True) from error
@@ -69,6 +72,11 @@ class Client:
         if response.status != 200:
             raise self._refusal(response.status, response.headers, content)
         return _json(content)
+
+    def _url(self, path: str) -> URL:
+        if path not in self._urls:
+            self._urls[path] = URL(self._base + path)
+        return self._urls[path]
 
     def _lost(self, error: Exception) -> NotNow:
         return NotNow("connection", self._clean(f"{type(error).__name__}: {error}"), gone=True)
