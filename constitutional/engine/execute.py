@@ -46,6 +46,8 @@ class Execution:
         redo: Redo = NOTHING,
     ) -> None:  # fmt: skip
         self._redo = redo
+        #: One at a time: each holds a chunk of rows in memory.
+        self._finishing = asyncio.Lock()
         self._plan = plan
         self._registry = registry
         self._store = store
@@ -92,7 +94,8 @@ class Execution:
         step, started = row_step.step, time.monotonic()
         await row_step.run()
         self._store.journal.flush()
-        finished = await asyncio.to_thread(self._finish_stream, row_step)
+        async with self._finishing:
+            finished = await asyncio.to_thread(self._finish_stream, row_step)
         self._store.journal.forget(step.fingerprint)
         self._announce(step, finished, row_step.account, started)
 

@@ -14,7 +14,7 @@ import orjson
 
 from constitutional.records import CONVERSATIONAL, Message, Record, Round, trl_row
 
-ROWS_PER_GROUP = 2048
+ROWS_PER_GROUP = 512
 
 
 @cache

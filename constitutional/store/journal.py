@@ -29,9 +29,9 @@ Order = tuple[int, ...]
 
 _TABLES = """
 create table if not exists calls (key text primary key, model text not null, answer text not null) without rowid;
-create table if not exists rows (step text not null, row text not null, place blob not null, outcome text not null);
+create table if not exists rows (step text not null, place blob not null, row text not null, outcome text not null,
+                                 primary key (step, place)) without rowid;
 create unique index if not exists row_of_step on rows (step, row);
-create index if not exists place_in_step on rows (step, place);
 create table if not exists digests (path text primary key, stamp text not null, digest text not null) without rowid;
 """
 
@@ -116,7 +116,7 @@ class Journal:
 
     def keep_outcome(self, step: str, row: str, order: Order, outcome: dict[str, Any]) -> None:
         """Remember what became of a row with the next `flush`."""
-        values = (step, row, pack(order), _text(outcome))
+        values = (step, pack(order), row, _text(outcome))
         self._pending.append(("insert or replace into rows values (?, ?, ?, ?)", values))
 
     def outcomes(self, step: str) -> Iterator[dict[str, Any]]:
