@@ -18,6 +18,7 @@ COMMANDS = {
     "stages": "List stages, or explain one with every parameter.",
     "plugins": "List installed plugins, from their metadata alone.",
     "runs": "List the runs in a folder.",
+    "cache": "Show, verify or prune what runs have kept.",
     "schema": "Write the JSON Schema of specs, for editors.",
 }
 

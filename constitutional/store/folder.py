@@ -3,6 +3,7 @@
 ::
 
     runs/
+      .store/lock                  shared by runs, held alone while the store is pruned
       .store/journal.sqlite        answers and unfinished rows, shared by all runs beside it
       .store/artifacts/ab/abcd…/   finished steps by fingerprint
       .store/work/abcd…/           checkpoints and logs of unfinished whole stages
@@ -87,6 +88,23 @@ class RunFolder:
             file.truncate(0)
             file.write(f"pid {os.getpid()} on {socket.gethostname()}\n")
             file.flush()
+            with self._store_in_use():
+                yield
+
+    @contextlib.contextmanager
+    def _store_in_use(self) -> Iterator[None]:
+        """Any number of runs share the store; whoever prunes it wants it alone.
+
+        Raises:
+            RunLocked: while it is pruned.
+        """
+        path = self.store.root / ".store" / "lock"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("a+") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise RunLocked(f"{path.parent} is being pruned", help="try again in a moment") from None
             yield
 
     # -- manifest --------------------------------------------------------------------------------------------------
