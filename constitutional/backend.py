@@ -147,6 +147,11 @@ class Backend(ABC):
         return 1
 
     @property
+    def price(self) -> tuple[float, float] | None:
+        """Dollars per million tokens of prompts and of answers; None where it is not known."""
+        return (0.0, 0.0)
+
+    @property
     def patience(self) -> Patience:
         """What to do about `NotNow`: a model in this process is asked once."""
         return Patience()

@@ -9,6 +9,7 @@
     │   └── PluginError            a plugin that is missing or broken, by name and version
     ├── RunError                   a run that failed while running
     │   ├── StepFailed             one step failed
+    │   ├── BudgetSpent            calls, tokens, dollars or hours are used up; to be resumed
     │   ├── StoreFailed            exit code 74: the disk is full, read-only or failing
     │   └── GateFailed             a `require:` did not hold
     ├── RunLocked                  exit code 75: another run holds the folder
@@ -76,6 +77,10 @@ class StoreFailed(RunError):
     """What was computed cannot be kept: the disk is full, read-only or failing."""
 
     exit_code = 74
+
+
+class BudgetSpent(RunError):
+    """The run's budget is used up; what is finished is kept, and the same command goes on."""
 
 
 class GateFailed(RunError):

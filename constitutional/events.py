@@ -108,6 +108,8 @@ class Progress(Event):
 
     type: ClassVar[str] = "progress"
     steps: Mapping[str, StepProgress]
+    #: Calls, tokens and, where prices are known, dollars that this invocation has asked for.
+    spent: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

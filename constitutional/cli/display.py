@@ -75,6 +75,8 @@ class Lines:
             self._last = time.monotonic()
             for name, progress in event.steps.items():
                 self.say(f"  {name:<{self._width}}  {progress_line(progress)}")
+            if event.spent.get("calls"):
+                self.say(f"  so far: {spent_line(event.spent)}")
 
 
 class View:
@@ -88,6 +90,7 @@ class View:
         self._reused: set[str] = set()
         self._progress: Mapping[str, StepProgress] = {}
         self._said: list[str] = []
+        self._spent: Mapping[str, float] = {}
         self._begin = time.monotonic()
 
     def say(self, text: str) -> None:
@@ -102,6 +105,7 @@ class View:
             self._finished[event.step] = event
         elif isinstance(event, Progress):
             self._progress = event.steps
+            self._spent = event.spent
         elif isinstance(event, ModelNotice):
             self.say(f"{event.model} {one_line(event.said)}")
         elif isinstance(event, RowFailed):
@@ -121,7 +125,7 @@ class View:
             Text(self._plan.name, style="bold"),
             Text("all steps", style="dim"),
             bar,
-            Text(f"{done}/{total} steps  {_clock(time.monotonic() - self._begin)}"),
+            Text(f"{done}/{total} steps  {_clock(time.monotonic() - self._begin)}  {spent_line(self._spent)}"),
         )
 
     def _cells(self, name: str) -> tuple[ProgressBar | Text, Text]:
@@ -149,6 +153,14 @@ def progress_line(progress: StepProgress, seconds: float | None = None) -> str:
     said += [f"{name} {value:.4g}" for name, value in progress.metrics.items() if isinstance(value, (int, float))][:3]
     said += [f"{count:,} {fate}" for fate, count in progress.fates.items() if count and fate != "kept"]
     return "  ".join(said)
+
+
+def spent_line(spent: Mapping[str, float]) -> str:
+    """`1,200 calls  340,000 tokens  $0.31`: what this invocation has asked of models."""
+    if not spent.get("calls"):
+        return ""
+    dollars = [f"${spent['dollars']:,.2f}"] if "dollars" in spent else []
+    return "  ".join([f"{spent['calls']:,} calls", f"{spent['tokens']:,} tokens", *dollars])
 
 
 def finished_line(event: StepFinished) -> str:

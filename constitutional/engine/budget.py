@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from constitutional.engine.account import Account, most_frequent
+from constitutional.engine.meter import Budget
 from constitutional.errors import StepFailed
 from constitutional.parameters import Params
 
@@ -18,6 +19,9 @@ class Limits(Params):
 
     rows_in_flight: int = 256
     """Rows of one step that are worked on at the same time, at most."""
+
+    budget: Budget = Budget()
+    """What one invocation may spend: `{calls: 10000, tokens: 2000000, dollars: 5, hours: 3}`."""
 
 
 def check(step: str, account: Account, limits: Limits, total: int | None) -> None:

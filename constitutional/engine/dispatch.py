@@ -17,6 +17,7 @@ from typing import Any, Protocol
 from constitutional.backend import Backend, Request
 from constitutional.engine.answers import Answer, Question, call_key, decode, encode, guess, tokens
 from constitutional.engine.commit import Commit
+from constitutional.engine.meter import Meter
 from constitutional.engine.retry import Breaker, Pace, Throttle, pause_before
 from constitutional.engine.seats import Seats
 from constitutional.errors import ConstitutionalError, NotNow, RunError, Unanswered
@@ -61,8 +62,11 @@ class ModelQueue:
     """All that waits for one model."""
 
     def __init__(
-        self, use: ModelUse, backend: Backend, commit: Commit, notice: Notice, seats: Seats | None = None
-    ) -> None:
+        self, use: ModelUse, backend: Backend, commit: Commit, notice: Notice, seats: Seats | None = None,
+        meter: Meter | None = None,
+    ) -> None:  # fmt: skip
+        self._meter = meter or Meter()
+        self._meter.admit(use.label, backend)
         self.use = use
         self._seats = seats or Seats()
         self._backend = backend
@@ -100,6 +104,8 @@ class ModelQueue:
             tally.calls_reused += 1
             answer = decode(known)
         else:
+            if over := self._meter.over():
+                raise over
             twin = self._flying.get(key)
             tally.calls_reused += twin is not None
             answer = await asyncio.shield(twin or self._enqueue(question, key, depth, anew))
@@ -222,8 +228,11 @@ class ModelQueue:
         if isinstance(answer, ConstitutionalError) and not isinstance(answer, Unanswered):
             self._refuse_all(answer)
         if not isinstance(answer, BaseException):
+            self._meter.spend(answer, self._backend)
             self._pace.correct(tokens(answer) - guess(item.question))
             self._throttle.answered()
+        if over := self._meter.over():
+            self._refuse_all(over)
         if self._breaker.answered():
             self._notice(self.use.label, "answers again")
         return answer
@@ -292,8 +301,15 @@ class ModelQueue:
 class Dispatcher:
     """The queues of all models of a run."""
 
-    def __init__(self, commit: Commit, build: Callable[[ModelUse], Backend], notice: Notice | None = None) -> None:
+    def __init__(
+        self,
+        commit: Commit,
+        build: Callable[[ModelUse], Backend],
+        notice: Notice | None = None,
+        meter: Meter | None = None,
+    ) -> None:
         self.commit = commit
+        self.meter = meter or Meter()
         self._build = build
         self._notice = notice or (lambda model, said: None)
         self._queues: dict[str, ModelQueue] = {}
@@ -301,7 +317,9 @@ class Dispatcher:
 
     def queue(self, use: ModelUse) -> ModelQueue:
         if use.fingerprint not in self._queues:
-            self._queues[use.fingerprint] = ModelQueue(use, self._build(use), self.commit, self._notice, self._seats)
+            self._queues[use.fingerprint] = ModelQueue(
+                use, self._build(use), self.commit, self._notice, self._seats, self.meter
+            )
         return self._queues[use.fingerprint]
 
     async def close(self, keep: frozenset[str] = frozenset()) -> None:

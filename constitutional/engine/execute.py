@@ -299,7 +299,9 @@ class Execution:
 
     def last_beat(self) -> None:
         steps = {name: self._progress(name) for name in [*self._rows, *(n for n in self._done if n not in self._rows)]}
-        self._events.emit(Progress(time=time.time(), run=self._plan.name, steps=steps))
+        self._events.emit(
+            Progress(time=time.time(), run=self._plan.name, steps=steps, spent=self._dispatcher.meter.said())
+        )
 
     def _progress(self, name: str) -> StepProgress:
         row_step = self._rows.get(name)

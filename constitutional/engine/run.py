@@ -20,6 +20,7 @@ from constitutional.engine.desk import Desk
 from constitutional.engine.dispatch import Dispatcher
 from constitutional.engine.events import Events, Observer
 from constitutional.engine.execute import NOTHING, Execution
+from constitutional.engine.meter import Meter
 from constitutional.engine.signals import Stop, stopping
 from constitutional.errors import ConstitutionalError, GateFailed, Interrupted
 from constitutional.events import ModelNotice, RunFinished, RunStarted, StepReused
@@ -127,7 +128,9 @@ class _Run:
         def notice(model: str, said: str) -> None:
             events.emit(ModelNotice(time=time.time(), run=self.plan.name, model=model, said=said))
 
-        dispatcher = Dispatcher(Commit(self.store.journal), Desk(self.plan, self.store).backend, notice)
+        dispatcher = Dispatcher(
+            Commit(self.store.journal), Desk(self.plan, self.store).backend, notice, Meter(self.limits.budget)
+        )
         execution = Execution(self.plan, self.registry, self.store, dispatcher, self.limits, events, self._redo)
         running: dict[asyncio.Task[None], Sequence[Step]] = {}
         beat = asyncio.create_task(execution.beat())

@@ -19,6 +19,7 @@ from constitutional.api import (
     JsonObject,
     Messages,
     NotNow,
+    Params,
     Patience,
     Request,
     Unanswered,
@@ -33,6 +34,16 @@ if TYPE_CHECKING:
 
 #: Tokens that an answer in words may take where an option is to be named.
 WORDS = 16
+
+
+class Price(Params):
+    """Dollars per million tokens."""
+
+    input: float = Field(ge=0)
+    """Of prompts."""
+
+    output: float = Field(ge=0)
+    """Of answers."""
 
 
 class OpenAIParams(BackendParams):
@@ -74,6 +85,9 @@ class OpenAIParams(BackendParams):
     revision: str = ""
     """Any text; change it where the server has other weights under the same name."""
 
+    price: Annotated[Price | None, Cosmetic()] = None
+    """What the model costs, for the meter and for `limits.budget.dollars`: `{input: 0.4, output: 1.6}`."""
+
     concurrency: Annotated[int, Cosmetic()] = Field(default=64, ge=1, le=10_000)
     """Requests in flight at most; fewer while the server says that it has too much to do."""
 
@@ -114,6 +128,11 @@ class OpenAIBackend(Backend):
     @property
     def parallel(self) -> int:
         return self.params.concurrency
+
+    @property
+    def price(self) -> tuple[float, float] | None:
+        price = self.params.price
+        return (price.input, price.output) if price is not None else None
 
     @property
     def patience(self) -> Patience:

@@ -76,6 +76,10 @@ class ServerBackend(OpenAIBackend):
         self._starts = 0
 
     @property
+    def price(self) -> tuple[float, float] | None:
+        return super().price or (0.0, 0.0)
+
+    @property
     def claims(self) -> frozenset[str]:
         return frozenset(f"gpu:{number}" for number in self.params.gpus)
 
