@@ -11,6 +11,7 @@ import click
 COMMANDS = {
     "run": "Do what a spec says; go on where the last run stopped.",
     "plan": "Show what a run would do, and why.",
+    "preview": "Run a few rows through all row stages, and show them.",
     "check": "Find every mistake in a spec without running it.",
     "init": "Start a new project that runs.",
     "show": "Print rows of a step: prompts, answers, critiques, revisions, votes.",
