@@ -10,6 +10,7 @@ from tests.remote.support import events, run_spec
 
 pytest.importorskip("uvicorn")
 pytest.importorskip("fastapi")
+pytest.importorskip("requests")
 
 SPEC = """\
 constitutional: 1
