@@ -61,7 +61,7 @@ class Meter:
             if limit is not None and spent >= limit:
                 return BudgetSpent(
                     f"the budget is used up: {spent:,.6g} of {limit:,} {name}; spent in all: {self}",
-                    help="what is finished is kept; the same command goes on with the same budget anew, or raise `limits.budget`",
+                    help="what is finished is kept; the same command goes on with the budget anew, or raise `budget:` in the spec",
                 )
         return None
 

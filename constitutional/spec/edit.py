@@ -12,7 +12,7 @@ from constitutional.spec.text import Diagnostic, Span
 from constitutional.spec.yamltree import Entry, ListNode, MapNode, Node, Scalar
 
 #: Mappings that a path may bring into being, and below which anything may be new.
-OPEN: Final = frozenset({"with", "require", "limits", "executor", "models", "data", "matrix"})
+OPEN: Final = frozenset({"with", "require", "limits", "budget", "executor", "models", "data", "matrix"})
 
 #: Parts of a path, at most.
 MAX_PARTS: Final = 32

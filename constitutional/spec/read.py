@@ -19,7 +19,7 @@ from constitutional.spec.yamltree import Entry, MapNode, Node, plain
 VERSION: Final = 1
 TOP_KEYS: Final = (
     "constitutional", "name", "about", "seed", "extends", "plugins", "constitution", "models", "data", "stages",
-    "matrix", "limits", "executor",
+    "matrix", "limits", "budget", "executor",
 )  # fmt: skip
 
 
@@ -43,7 +43,7 @@ def read_spec(tree: Node, path: Path, source: Source, findings: Findings) -> Spe
         data=_data(top, findings),
         stages=_stages(top, findings),
         limits=_limits(top, findings),
-        limits_node=_mapping(top, "limits", findings),
+        limits_node=_limits_node(top, findings),
         executor=_executor(top, findings),
         matrix=_matrix(top, findings),
         tree=top,
@@ -107,11 +107,22 @@ def _plugins(top: MapNode, findings: Findings) -> tuple[PluginRef, ...]:
 
 
 def _limits(top: MapNode, findings: Findings) -> Mapping[str, Json]:
-    node = top.get("limits")
-    if not isinstance(node, MapNode):
+    node = _limits_node(top, Findings())
+    if node is None:
         return {}
     shape.check_env(node, findings)
     return {entry.name: plain(entry.value) for entry in node.entries}
+
+
+def _limits_node(top: MapNode, findings: Findings) -> MapNode | None:
+    """`limits`, with the key `budget` that stands beside it for being looked for there."""
+    limits, budget = _mapping(top, "limits", findings), top.entry("budget")
+    if budget is None:
+        return limits
+    if limits is None:
+        return MapNode(budget.value.span, (budget,))
+    kept = tuple(entry for entry in limits.entries if entry.name != "budget")
+    return MapNode(limits.span, (*kept, budget))
 
 
 def _executor(top: MapNode, findings: Findings) -> ExecutorSpec | None:

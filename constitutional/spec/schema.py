@@ -70,7 +70,7 @@ def schema(registry: Registry, limits: type[Params] | None = None) -> Schema:
             "data": _named(_sources(registry, definitions), "Data sets, by name."),
             "stages": _named(stage, "What is done, by name; order is for the reader."),
             "matrix": _MATRIX,
-            "limits": _limits(limits, definitions),
+            **_limits(limits, definitions),
             "executor": _executors(registry, definitions),
         },
         "definitions": definitions,
@@ -178,7 +178,12 @@ def _flat(key: str, name: str, cls: Any, more: Schema, definitions: Schema) -> S
 
 
 def _limits(limits: type[Params] | None, definitions: Schema) -> Schema:
-    return {"type": "object"} if limits is None else _params(limits, "limits", definitions)[0]
+    """`limits`, and `budget`, which is one of them and stands beside it."""
+    if limits is None:
+        return {"limits": {"type": "object"}, "budget": {"type": "object"}}
+    made = _params(limits, "limits", definitions)[0]
+    budget = made["properties"].pop("budget", {"type": "object"})
+    return {"limits": made, "budget": budget}
 
 
 # -- parameters ------------------------------------------------------------------------------------------------------

@@ -16,7 +16,7 @@ def limited(spec, **budget):
     text = spec.read_text()
     said = ", ".join(f"{name}: {value}" for name, value in budget.items())
     spec.write_text(
-        text.partition("limits:")[0] + f"limits: {{max_failures: 0.0, rows_in_flight: 4, budget: {{{said}}}}}\n"
+        text.partition("limits:")[0] + f"limits: {{max_failures: 0.0, rows_in_flight: 4}}\nbudget: {{{said}}}\n"
     )
     return spec
 
@@ -68,3 +68,15 @@ def test_the_meter_counts_dollars_by_price():
     meter.spend(Completion("x", "stop", 1_000_000, 100_000), Paid(EchoParams()))
     assert meter.dollars == pytest.approx(4.5)
     assert meter.said() == {"calls": 1, "tokens": 1_100_000, "dollars": pytest.approx(4.5)}
+
+
+def test_a_budget_with_a_mistake_is_an_error_at_its_place(tmp_path):
+    from constitutional.cli.opening import open_spec
+    from constitutional.errors import SpecError
+
+    spec = limited(write(tmp_path, "http://127.0.0.1:1/v1", 2), token=5)
+    with pytest.raises(SpecError) as caught:
+        open_spec(spec, ())
+    (said,) = caught.value.diagnostics
+    assert "`token`" in said.message
+    assert ":12:10" in str(said)

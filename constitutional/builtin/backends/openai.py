@@ -86,7 +86,7 @@ class OpenAIParams(BackendParams):
     """Any text; change it where the server has other weights under the same name."""
 
     price: Annotated[Price | None, Cosmetic()] = None
-    """What the model costs, for the meter and for `limits.budget.dollars`: `{input: 0.4, output: 1.6}`."""
+    """What the model costs, for the meter and for `budget.dollars`: `{input: 0.4, output: 1.6}`."""
 
     concurrency: Annotated[int, Cosmetic()] = Field(default=64, ge=1, le=10_000)
     """Requests in flight at most; fewer while the server says that it has too much to do."""
