@@ -22,6 +22,8 @@ Clock = Callable[[], float]
 STREAK = 8
 #: A server that answers, if only with errors, is felt at least so often (seconds).
 LONGEST_PROBE = 5.0
+#: The share of refusals in a round from which on less is asked at once.
+TOO_MANY = 0.1
 #: A server that asks for more patience than this is asked again all the same.
 LONGEST_WISH = 300.0
 
@@ -100,6 +102,7 @@ class Throttle:
         self._clock = clock
         self._shrunk = 0.0
         self._until = 0.0
+        self._share = 0.0
 
     def room(self, flying: int) -> bool:
         return flying < int(self.limit)
@@ -110,13 +113,22 @@ class Throttle:
 
     def answered(self) -> None:
         """The server keeps up: one more for every round of answers."""
+        self._share -= self._share / max(self.limit, 1.0)
         if self.limit < self.most:
             self.limit = min(float(self.most), self.limit + 1.0 / max(self.limit, 1.0))
 
     def refused(self, asked_at: float, after: float | None) -> None:
-        """The server says it is too much: halve, once for all questions that went out before the last halving."""
+        """The server says it is too much.
+
+        A refusal now and then concerns its own question alone.  Where more than a tenth of the last round was refused,
+        halve, once for all questions that went out before the last halving.
+        """
         if not self._adaptive or asked_at < self._shrunk:
             return
+        self._share += (1.0 - self._share) / max(self.limit, 1.0)
+        if self._share <= TOO_MANY:
+            return
+        self._share = 0.0
         self._shrunk = self._clock()
         self.limit = max(1.0, self.limit / 2)
         if after is not None:

@@ -72,13 +72,24 @@ def test_room_is_halved_once_for_all_that_went_out_before():
     for _ in range(10):
         throttle.refused(sent, None)
     assert throttle.limit == 32
-    throttle.refused(clock.now, 2.0)
+    for _ in range(4):
+        throttle.refused(clock.now, 2.0)
     assert throttle.limit == 16
     assert throttle.closed_for() == 2.0
     clock.now += 2.0
     assert throttle.closed_for() == 0.0
     assert throttle.room(15)
     assert not throttle.room(16)
+
+
+def test_a_refusal_now_and_then_takes_no_room():
+    throttle = Throttle(64, adaptive=True, clock=Clock())
+    for _ in range(50):
+        for _ in range(40):
+            throttle.answered()
+        throttle.refused(2000.0, 0.2)
+    assert throttle.limit == 64
+    assert throttle.closed_for() == 0.0
 
 
 def test_room_grows_by_one_for_every_round():
