@@ -238,6 +238,65 @@ class Preference(Record):
     principles: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rating(Record):
+    """One answer of one judge to one question about one response, or one step of it: said, never believed.
+
+    `value` lies between `low` and `high`: an expected score from 1 to 10, or the probability of "acceptable" or of
+    "right" between 0 and 1.  It is None exactly where `abstained` says why.
+    """
+
+    port: ClassVar[str] = "ratings"
+    prompt: Messages
+    completion: str
+    #: Row id of the response that was judged.
+    response: str
+    principle: str
+    judge: str
+    asked: Literal["score", "acceptable", "step"] = "score"
+    #: Which step of the response was judged, from 0, and all of them; None and empty where it was the whole.
+    step: int | None = None
+    steps: tuple[str, ...] = ()
+    sample: int = 0
+    value: float | None = None
+    low: float = 0.0
+    high: float = 1.0
+    #: Share of the whole next-token probability that fell on the options.
+    mass: float | None = None
+    abstained: str | None = None
+    raw: str = ""
+    weight: float = 1.0
+    template: str = ""
+    model: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Score(Record):
+    """What is believed of one response: a score between 0 and 1; `label` once a threshold made it binary (KTO)."""
+
+    port: ClassVar[str] = "scores"
+    prompt: Messages
+    completion: str
+    score: float
+    label: bool | None = None
+    ratings: int = 0
+    agreement: float | None = None
+    principles: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepLabels(Record):
+    """What is believed of each step of a response: `labels[i]` says whether `completions[i]` is right."""
+
+    port: ClassVar[str] = "step_labels"
+    prompt: Messages
+    completions: tuple[str, ...]
+    labels: tuple[bool, ...]
+    #: Probability that a step is right, where the judge gave one.
+    scores: tuple[float, ...] = ()
+    ratings: int = 0
+
+
 #: Columns that hold one completion and are written as a list with one assistant turn, as TRL reads them.
 CONVERSATIONAL = frozenset({"completion", "chosen", "rejected"})
 
@@ -291,6 +350,10 @@ _READ: dict[str, Any] = {
     "flags": tuple,
     "models": tuple,
     "principles": tuple,
+    "steps": tuple,
+    "completions": tuple,
+    "labels": tuple,
+    "scores": tuple,
     "meta": _meta,
 }
 
@@ -314,4 +377,6 @@ _COLUMNS: dict[type[Record], tuple[str, ...]] = {}
 _SHARED: dict[tuple[type[Record], type[Record]], tuple[str, ...]] = {}
 
 #: The built-in record types by port.
-RECORDS: tuple[type[Record], ...] = (Prompt, Response, Critique, Demonstration, Pair, Vote, Preference)
+RECORDS: tuple[type[Record], ...] = (
+    Prompt, Response, Critique, Demonstration, Pair, Vote, Preference, Rating, Score, StepLabels,
+)  # fmt: skip
