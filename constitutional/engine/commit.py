@@ -1,4 +1,8 @@
-"""Group commit: one transaction for all that became ready in one turn of the event loop."""
+"""Group commit: one transaction for all that became ready within a few milliseconds.
+
+A transaction costs about as much for fifty rows as for one.  Whoever waits a moment for it does not hold up the model: the
+next question goes out before the last answer is safe, it is only not handed on.
+"""
 
 from __future__ import annotations
 
@@ -7,12 +11,18 @@ import asyncio
 from constitutional.store.journal import Journal
 
 
+#: So long an answer may wait for others to share its transaction (seconds), and so many at most wait together.
+LINGER = 0.003
+TOGETHER = 64
+
+
 class Commit:
     """Makes what is pending in the journal durable, for any number of waiters at once."""
 
     def __init__(self, journal: Journal) -> None:
         self.journal = journal
-        self._next: asyncio.Future[None] | None = None
+        self._waiting: list[asyncio.Future[None]] = []
+        self._timer: asyncio.TimerHandle | None = None
 
     async def done(self) -> None:
         """Wait until all that is pending now has survived.
@@ -20,23 +30,28 @@ class Commit:
         Raises:
             StoreFailed: if the disk takes no more.
         """
-        await asyncio.shield(self._soon())
-
-    def _soon(self) -> asyncio.Future[None]:
-        if self._next is None:
-            loop = asyncio.get_running_loop()
-            self._next = loop.create_future()
+        loop = asyncio.get_running_loop()
+        safe: asyncio.Future[None] = loop.create_future()
+        if not self._waiting:
+            self._timer = loop.call_later(LINGER, self._flush)
+        self._waiting.append(safe)
+        if self._timer is not None and self.journal.pending >= TOGETHER:
+            self._timer.cancel()
+            self._timer = None
             loop.call_soon(self._flush)
-        return self._next
+        await safe
 
     def _flush(self) -> None:
-        waiting, self._next = self._next, None
-        assert waiting is not None
+        waiting, self._waiting, self._timer = self._waiting, [], None
+        failure: BaseException | None = None
         try:
             self.journal.flush()
         except BaseException as error:  # noqa: BLE001  (whoever waits must hear of it, whatever it is)
-            waiting.set_exception(error)
-            waiting.add_done_callback(lambda done: done.exception())
-        else:
-            if not waiting.cancelled():
-                waiting.set_result(None)
+            failure = error
+        for safe in waiting:
+            if safe.done():
+                continue
+            if failure is None:
+                safe.set_result(None)
+            else:
+                safe.set_exception(failure)

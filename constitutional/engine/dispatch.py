@@ -50,7 +50,8 @@ class _Waiting:
     priority: tuple[int, int]
     question: Question = field(compare=False)
     key: str = field(compare=False)
-    future: asyncio.Future[Answer] = field(compare=False)
+    #: Those who wait for the answer: twins share a question.
+    askers: list[asyncio.Future[Answer]] = field(compare=False, default_factory=list)
     #: Whether the answer takes the place of one that is known.
     again: bool = field(default=False, compare=False)
     #: How often it was asked.
@@ -75,7 +76,7 @@ class ModelQueue:
         self._journal = commit.journal
         self._notice = notice
         self._heap: list[_Waiting] = []
-        self._flying: dict[str, asyncio.Future[Answer]] = {}
+        self._flying: dict[str, _Waiting] = {}
         self._asked_again: set[str] = set()
         self._batches: set[asyncio.Task[None]] = set()
         self._out = 0
@@ -106,20 +107,20 @@ class ModelQueue:
         else:
             if over := self._meter.over():
                 raise over
-            twin = self._flying.get(key)
-            tally.calls_reused += twin is not None
-            answer = await asyncio.shield(twin or self._enqueue(question, key, depth, anew))
+            item = self._flying.get(key)
+            tally.calls_reused += item is not None
+            asker: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+            (item or self._enqueue(question, key, depth, anew)).askers.append(asker)
+            answer = await asker
         tally.tokens += tokens(answer)
         return answer
 
-    def _enqueue(self, question: Question, key: str, depth: int, again: bool) -> asyncio.Future[Answer]:
+    def _enqueue(self, question: Question, key: str, depth: int, again: bool) -> _Waiting:
         if again:
             self._asked_again.add(key)
-        future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
-        future.add_done_callback(lambda done: done.cancelled() or done.exception())
-        self._flying[key] = future
-        self._push(_Waiting((-depth, next(self._count)), question, key, future, again))
-        return future
+        item = self._flying[key] = _Waiting((-depth, next(self._count)), question, key, again=again)
+        self._push(item)
+        return item
 
     def _push(self, item: _Waiting) -> None:
         heapq.heappush(self._heap, item)
@@ -207,7 +208,10 @@ class ModelQueue:
     async def _open(self) -> None:
         if self._opening is None:
             self._opening = asyncio.create_task(self._open_in_turn())
-        await asyncio.shield(self._opening)
+        if self._opening.done():
+            self._opening.result()
+        else:
+            await asyncio.shield(self._opening)
 
     async def _open_in_turn(self) -> None:
         await self._seats.take(self, self._backend.claims)
@@ -276,12 +280,13 @@ class ModelQueue:
 
     def _hand_out(self, item: _Waiting, said: Any) -> None:
         del self._flying[item.key]
-        if item.future.done():
-            return
-        if isinstance(said, BaseException):
-            item.future.set_exception(said)
-        else:
-            item.future.set_result(said)
+        for asker in item.askers:
+            if asker.done():
+                continue
+            if isinstance(said, BaseException):
+                asker.set_exception(said)
+            else:
+                asker.set_result(said)
 
     async def close(self) -> None:
         """Let what is in flight finish, so that its answers are kept, then free the model."""

@@ -18,6 +18,8 @@ from typing import Any
 import orjson
 
 from constitutional.errors import RunError, StoreFailed
+from constitutional.ids import finite
+from constitutional.store.seen import Seen
 
 FORMAT = 2
 BUSY_SECONDS = 60.0
@@ -62,6 +64,16 @@ class Journal:
             self._db.execute(f"pragma wal_autocheckpoint = {CHECKPOINT_PAGES}")
             self._check_format()
             self._db.executescript(_TABLES)
+            self._seen = self._nothing_yet()
+
+    def _nothing_yet(self) -> Seen | None:
+        """A filter of keys where no answer is there yet, so that what cannot be there is not looked up."""
+        self._version = self._data_version()
+        return None if self._db.execute("select 1 from calls limit 1").fetchone() else Seen()
+
+    def _data_version(self) -> int:
+        """Changes when another connection has written."""
+        return int(self._db.execute("pragma data_version").fetchone()[0])
 
     def _check_format(self) -> None:
         found = self._db.execute("pragma user_version").fetchone()[0]
@@ -98,12 +110,16 @@ class Journal:
 
     def answer(self, key: str) -> dict[str, Any] | None:
         """What was answered under this key, or None."""
+        if self._seen is not None and key not in self._seen:
+            return None
         found = self._row("select answer from calls where key = ?", (key,))
         return _read(found[0]) if found else None
 
     def keep_answer(self, key: str, model: str, answer: dict[str, Any], replace: bool = False) -> None:
         """Remember an answer with the next `flush`: the first one stays, unless this one is to replace it."""
         statement = _REPLACE_ANSWER if replace else _FIRST_ANSWER
+        if self._seen is not None:
+            self._seen.add(key)
         self._pending.append((statement, (key, model, _text(answer))))
 
     # -- rows --------------------------------------------------------------------------------------------------------
@@ -147,6 +163,11 @@ class Journal:
 
     # -- writing -----------------------------------------------------------------------------------------------------
 
+    @property
+    def pending(self) -> int:
+        """How much waits for the next `flush`."""
+        return len(self._pending)
+
     def flush(self) -> None:
         """Commit what is pending in one transaction; on return it survives the process."""
         if not self._pending:
@@ -158,6 +179,9 @@ class Journal:
                 for statement, values in _runs(pending):
                     self._db.executemany(statement, values)
                 self._db.execute("commit")
+                if self._seen is not None and self._data_version() != self._version:
+                    # Somebody else writes answers here too.
+                    self._seen = None
         except BaseException:
             with contextlib.suppress(sqlite3.Error):
                 if self._db.in_transaction:
@@ -188,7 +212,8 @@ def _text(value: dict[str, Any]) -> str:
         made = orjson.dumps(value)
     except TypeError:
         return json.dumps(value)
-    return json.dumps(value, ensure_ascii=False) if b"null" in made else made.decode()
+    exact = b"null" not in made or finite(value)
+    return made.decode() if exact else json.dumps(value, ensure_ascii=False)
 
 
 def _read(text: str) -> dict[str, Any]:
