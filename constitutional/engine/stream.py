@@ -232,5 +232,5 @@ def _distinct(row_step: RowStep, by_name: Mapping[str, RowStep], sources: frozen
 
 def kept_rows(journal: Journal, step: Step) -> Iterator[Mapping[str, Any]]:
     """The rows that a finished stream left in the journal, as `to_row` gave them, in the order of their inputs."""
-    for outcome in journal.outcomes(step.fingerprint):
+    for _, outcome in journal.outcomes(step.fingerprint):
         yield from outcome["rows"]
