@@ -7,6 +7,7 @@ next question goes out before the last answer is safe, it is only not handed on.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 
 from constitutional.store.journal import Journal
 
@@ -21,8 +22,19 @@ class Commit:
 
     def __init__(self, journal: Journal) -> None:
         self.journal = journal
-        self._waiting: list[asyncio.Future[None]] = []
+        self._waiting: list[Callable[[BaseException | None], None]] = []
         self._timer: asyncio.TimerHandle | None = None
+
+    def then(self, told: Callable[[BaseException | None], None]) -> None:
+        """Call back when all that is pending now has survived, or with what went wrong."""
+        loop = asyncio.get_running_loop()
+        if not self._waiting:
+            self._timer = loop.call_later(LINGER, self._flush)
+        self._waiting.append(told)
+        if self._timer is not None and self.journal.pending >= TOGETHER:
+            self._timer.cancel()
+            self._timer = None
+            loop.call_soon(self._flush)
 
     async def done(self) -> None:
         """Wait until all that is pending now has survived.
@@ -30,15 +42,17 @@ class Commit:
         Raises:
             StoreFailed: if the disk takes no more.
         """
-        loop = asyncio.get_running_loop()
-        safe: asyncio.Future[None] = loop.create_future()
-        if not self._waiting:
-            self._timer = loop.call_later(LINGER, self._flush)
-        self._waiting.append(safe)
-        if self._timer is not None and self.journal.pending >= TOGETHER:
-            self._timer.cancel()
-            self._timer = None
-            loop.call_soon(self._flush)
+        safe: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+        def told(failure: BaseException | None) -> None:
+            if safe.done():
+                return
+            if failure is None:
+                safe.set_result(None)
+            else:
+                safe.set_exception(failure)
+
+        self.then(told)
         await safe
 
     def _flush(self) -> None:
@@ -48,10 +62,5 @@ class Commit:
             self.journal.flush()
         except BaseException as error:  # noqa: BLE001  (whoever waits must hear of it, whatever it is)
             failure = error
-        for safe in waiting:
-            if safe.done():
-                continue
-            if failure is None:
-                safe.set_result(None)
-            else:
-                safe.set_exception(failure)
+        for told in waiting:
+            told(failure)

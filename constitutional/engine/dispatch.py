@@ -140,15 +140,24 @@ class ModelQueue:
             asyncio.get_running_loop().call_soon(self._pump, turns - 1)
             return
         self._pumping = False
-        while self._heap and not self._closing:
-            wait = max(self._breaker.may_ask(), self._pace.wait(), self._throttle.closed_for())
-            if wait > 0:
+        while batch := self._next():
+            task = asyncio.get_running_loop().create_task(self._serve(batch))
+            self._batches.add(task)
+            task.add_done_callback(self._batches.discard)
+
+    def _next(self) -> list[_Waiting]:
+        """What may go out now, booked as gone; nothing where nothing waits, or all has to wait."""
+        if not self._heap or self._closing or not self._throttle.room(self._out):
+            return []
+        wait = max(self._breaker.may_ask(), self._pace.wait(), self._throttle.closed_for())
+        if wait > 0:
+            if not self._pumping:
                 self._pumping = True
                 asyncio.get_running_loop().call_later(max(wait, SHORTEST), self._pump, 0)
-                return
-            if not self._throttle.room(self._out):
-                return
-            self._send(self._take())
+            return []
+        batch = self._take()
+        self._book(batch)
+        return batch
 
     def _take(self) -> list[_Waiting]:
         """The most urgent question and all that wait and are of its sort, up to a batch."""
@@ -163,7 +172,7 @@ class ModelQueue:
             heapq.heappush(self._heap, item)
         return batch
 
-    def _send(self, batch: list[_Waiting]) -> None:
+    def _book(self, batch: list[_Waiting]) -> None:
         now = time.monotonic()
         self._breaker.asked()
         self._pace.spend(sum(guess(item.question) for item in batch))
@@ -171,25 +180,16 @@ class ModelQueue:
             item.attempts += 1
             item.asked_at = now
         self._out += 1
-        task = asyncio.get_running_loop().create_task(self._answer(batch))
-        self._batches.add(task)
-        task.add_done_callback(self._batches.discard)
 
-    async def _answer(self, batch: Sequence[_Waiting]) -> None:
-        answers = await self._put(batch)
-        self._out -= 1
+    async def _serve(self, batch: Sequence[_Waiting]) -> None:
+        """Put a batch, and then the next one, as long as there is one that need not be gathered first."""
+        while batch:
+            answers = await self._put(batch)
+            self._out -= 1
+            weighed = [(item, self._weigh(item, answer)) for item, answer in zip(batch, answers, strict=True)]
+            self._keep([(item, said) for item, said in weighed if said is not None])
+            batch = self._next() if self._backend.batch_size == 1 else ()
         self._wake()
-        done = []
-        for item, answer in zip(batch, answers, strict=True):
-            said = self._weigh(item, answer)
-            if said is not None:
-                done.append((item, said))
-        try:
-            await self._keep(done)
-        except Exception as error:  # noqa: BLE001  (whoever waits for the answer must hear that it is not safe)
-            done = [(item, error) for item, _ in done]
-        for item, said in done:
-            self._hand_out(item, said)
 
     async def _put(self, batch: Sequence[_Waiting]) -> Sequence[Any]:
         """An answer, or an error in its place, for each; whatever a backend raises is the answer to its whole batch."""
@@ -271,12 +271,22 @@ class ModelQueue:
         for item in waiting:
             self._hand_out(item, error)
 
-    async def _keep(self, done: Sequence[tuple[_Waiting, Any]]) -> None:
-        answered = [(item, said) for item, said in done if not isinstance(said, BaseException)]
-        for item, said in answered:
+    def _keep(self, done: Sequence[tuple[_Waiting, Any]]) -> None:
+        """Hand out what was said once it has survived; failures need no keeping."""
+        answered = []
+        for item, said in done:
+            if isinstance(said, BaseException):
+                self._hand_out(item, said)
+                continue
+            answered.append((item, said))
             self._journal.keep_answer(item.key, self.use.label, encode(said), replace=item.again)
+
+        def safe(failure: BaseException | None) -> None:
+            for item, said in answered:
+                self._hand_out(item, failure or said)
+
         if answered:
-            await self._commit.done()
+            self._commit.then(safe)
 
     def _hand_out(self, item: _Waiting, said: Any) -> None:
         del self._flying[item.key]
