@@ -311,10 +311,12 @@ class Execution:
         ))  # fmt: skip
 
     async def beat(self) -> None:
-        """Say four times a second how far every running step is."""
+        """Say four times a second how far every running step is, and keep the journal's log short."""
         while True:
             await asyncio.sleep(BEAT_SECONDS)
             self.last_beat()
+            if self._store.journal.wants_checkpoint:
+                await asyncio.to_thread(self._store.journal.checkpoint)
 
     def last_beat(self) -> None:
         steps = {name: self._progress(name) for name in [*self._rows, *(n for n in self._done if n not in self._rows)]}

@@ -22,14 +22,16 @@ from constitutional.ids import finite
 
 FORMAT = 3
 BUSY_SECONDS = 60.0
-#: A checkpoint waits for the disk, so they are few: one every 32 MiB of writing.
-CHECKPOINT_PAGES = 8192
+#: A checkpoint waits for the disk: another thread makes it after so many bytes of writing, ...
+CHECKPOINT_BYTES = 16 * 1024**2
+#: ... and where nobody does, whoever writes does, after 256 MiB.
+CHECKPOINT_PAGES = 65_536
 
 #: Where a row stands in its step: the position of its ancestor, then which output of which stage it is.
 Order = tuple[int, ...]
 
 _TABLES = """
-create table if not exists calls (key text primary key, model text not null, answer text not null) without rowid;
+create table if not exists calls (key text not null unique, model text not null, answer text not null);
 create table if not exists digests (path text primary key, stamp text not null, digest text not null) without rowid;
 """
 
@@ -38,8 +40,7 @@ _REPLACE_ANSWER = "insert or replace into calls values (?, ?, ?)"
 
 #: One table a step, since dropping a table is quick and deleting its rows is not.
 _ROWS = (
-    'create table if not exists "{0}" (place blob primary key, row text not null unique, outcome text not null)'
-    " without rowid"
+    'create table if not exists "{0}" (place blob not null unique, row text not null unique, outcome text not null)'
 )
 _KEEP_ROW = 'insert or replace into "{0}" values (?, ?, ?)'
 
@@ -206,6 +207,18 @@ class Journal:
                     self._db.execute("rollback")
             self._pending = pending + self._pending
             raise
+
+    @property
+    def wants_checkpoint(self) -> bool:
+        try:
+            return self.path.with_name(self.path.name + "-wal").stat().st_size >= CHECKPOINT_BYTES
+        except OSError:
+            return False
+
+    def checkpoint(self) -> None:
+        """Move what was written into the main file, by a connection of its own: for another thread."""
+        with self.reader() as other, contextlib.suppress(sqlite3.Error):
+            other._db.execute("pragma wal_checkpoint(passive)")
 
     def _see_others(self) -> None:
         """Another process may have finished a step that is under way here, and dropped its table."""
