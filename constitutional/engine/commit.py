@@ -11,7 +11,6 @@ from collections.abc import Callable
 
 from constitutional.store.journal import Journal
 
-
 #: So long an answer may wait for others to share its transaction (seconds), and so many at most wait together.
 LINGER = 0.003
 TOGETHER = 64

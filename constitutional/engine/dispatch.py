@@ -14,8 +14,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from constitutional.backend import Backend, Request
-from constitutional.engine.answers import Answer, Question, call_key, decode, encode, guess, tokens
+from constitutional.backend import Backend, Completion, Request
+from constitutional.engine.answers import Answer, Question, call_key, decode, encode, guess, lacks_form, tokens
 from constitutional.engine.commit import Commit
 from constitutional.engine.meter import Meter
 from constitutional.engine.retry import Breaker, Pace, Throttle, pause_before
@@ -229,6 +229,8 @@ class ModelQueue:
         """The answer to hand out, or None where the question is to be asked again."""
         if isinstance(answer, NotNow):
             return self._not_now(item, answer)
+        if isinstance(answer, Completion) and lacks_form(item.question, answer):
+            answer = Unanswered("not-json", answer.text[:200])
         if isinstance(answer, ConstitutionalError) and not isinstance(answer, Unanswered):
             self._refuse_all(answer)
         if not isinstance(answer, BaseException):

@@ -39,9 +39,7 @@ def finish(artifacts: Artifacts, step: Step, gives: Mapping[str, Flow], rows: Ma
     return finished
 
 
-def finished_step(
-    step: Step, outputs: Mapping[str, Output], account: Account, figures: Mapping[str, Any]
-) -> Finished:
+def finished_step(step: Step, outputs: Mapping[str, Output], account: Account, figures: Mapping[str, Any]) -> Finished:
     """What is to be known of a step that has just finished."""
     return Finished(
         fingerprint=step.fingerprint, stage=step.path, parts=step.parts, outputs=outputs, rows_in=account.rows_in,

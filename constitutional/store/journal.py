@@ -1,8 +1,8 @@
 """The journal: every answer of a model and every finished row, in SQLite, before anything else sees them.
 
 Calls are kept for ever under a key made of all that decides the answer; rows are kept while their step is unfinished, in a
-table of its own, which goes when the step's Parquet file has them.  One transaction holds whatever became ready in one turn of the event
-loop, so durability costs next to nothing.  Any number of processes may share a journal.
+table of its own, which goes when the step's Parquet file has them.  One transaction holds whatever became ready within a
+few milliseconds, so durability costs next to nothing.  Any number of processes may share a journal.
 """
 
 from __future__ import annotations
@@ -39,9 +39,10 @@ _FIRST_ANSWER = "insert or ignore into calls values (?, ?, ?)"
 _REPLACE_ANSWER = "insert or replace into calls values (?, ?, ?)"
 
 #: One table a step, since dropping a table is quick and deleting its rows is not.
-_ROWS = (
-    'create table if not exists "{0}" (place blob not null unique, row text not null unique, outcome text not null)'
-)
+_ROWS = 'create table if not exists "{0}" (place blob not null unique, row text not null unique, outcome text not null)'
+_FIND_ROW = 'select place, outcome from "{0}" where row = ?'
+_READ_ROWS = 'select place, outcome from "{0}" where place > ? and place < ? order by place'
+_COUNT_ROWS = 'select count(*) from "{0}"'
 _KEEP_ROW = 'insert or replace into "{0}" values (?, ?, ?)'
 
 
@@ -127,7 +128,7 @@ class Journal:
         if not self._has(step):
             return None
         try:
-            found = self._row(f'select place, outcome from "{_table(step)}" where row = ?', (row,))
+            found = self._row(_FIND_ROW.format(_table(step)), (row,))
         except StoreFailed:
             self._steps.discard(step)
             if self._has(step):
@@ -142,20 +143,21 @@ class Journal:
             self._write(_ROWS.format(_table(step)), ())
             self._steps.add(step)
 
-    def outcomes(self, step: str, after: Order = (), below: Order | None = None) -> Iterator[tuple[Order, dict[str, Any]]]:
+    def outcomes(
+        self, step: str, after: Order = (), below: Order | None = None
+    ) -> Iterator[tuple[Order, dict[str, Any]]]:
         """Outcomes of a step with their places, in the order of its rows, streamed: those past `after` and before `below`."""
         if not self._has(step):
             return
         # No place has more than a few positions, and none is as long as this.
         end = pack(below) if below is not None else b"\xff" * 64
-        query = f'select place, outcome from "{_table(step)}" where place > ? and place < ? order by place'
         with self._telling():
-            for place, outcome in self._db.execute(query, (pack(after), end)):
+            for place, outcome in self._db.execute(_READ_ROWS.format(_table(step)), (pack(after), end)):
                 yield unpack(place), _read(outcome)
 
     def count(self, step: str) -> int:
         """How many rows of an unfinished step are done."""
-        found = self._row(f'select count(*) from "{_table(step)}"', ()) if self._has(step) else None
+        found = self._row(_COUNT_ROWS.format(_table(step)), ()) if self._has(step) else None
         return int(found[0]) if found else 0
 
     def forget(self, step: str) -> None:

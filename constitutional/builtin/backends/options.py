@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import re
 from collections.abc import Mapping, Sequence
@@ -48,6 +49,16 @@ def named(text: str, options: Sequence[str]) -> int | None:
     if begins:
         return max(begins, key=lambda i: len(options[i]))
     found = [i for i, option in enumerate(options) if re.search(rf"(?<!\w){re.escape(option.strip())}(?!\w)", text)]
+    return found[0] if len(found) == 1 else None
+
+
+def chosen(text: str, options: Sequence[str]) -> int | None:
+    """Which option `{"choice": ...}` names; None where the server did not keep to that form."""
+    try:
+        said = json.loads(text)["choice"]
+    except (ValueError, KeyError, TypeError):
+        return None
+    found = [at for at, option in enumerate(options) if option.strip() == said]
     return found[0] if len(found) == 1 else None
 
 
