@@ -6,5 +6,5 @@ The method of Huang et al. 2024 (arXiv 2406.07814) on the exports of Polis (Smal
 
     built = build(Path("export"), Rules(min_votes=26))
     built.constitution                  # principles in the constitution's own grammar
-    built.report()                      # every figure with its n
+    summary(built)                      # every figure with its n (constitutional.collective.report)
 """

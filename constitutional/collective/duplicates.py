@@ -11,12 +11,14 @@ import numpy as np
 from constitutional.errors import UserError
 
 #: Words that turn a sentence round: two statements that differ in them are never the same, however alike they look.
-_TURNING: Final = frozenset(
-    "not no never nor none nothing nobody neither without unless less more only avoid avoids refuse refuses prevent prevents "
-    "stop stops against".split()
-)
+_TURNING: Final = frozenset((
+    "not", "no", "never", "nor", "none", "nothing", "nobody", "neither", "without", "unless", "less", "more", "only",
+    "avoid", "avoids", "refuse", "refuses", "prevent", "prevents", "stop", "stops", "against",
+))  # fmt: skip
 #: Forms of "not" inside a verb, with and without the apostrophe.
-_NEGATED: Final = re.compile(r"\w+n[’']t|cannot|(?:do|does|did|is|are|was|were|wo|would|should|could|ca|must|need)nt", re.I)
+_NEGATED: Final = re.compile(
+    r"\w+n[’']t|cannot|(?:do|does|did|is|are|was|were|wo|would|should|could|ca|must|need)nt", re.I
+)
 _WORD: Final = re.compile(r"\w+(?:[’']\w+)?")
 
 

@@ -60,10 +60,8 @@ def opinion_map(votes: Votes, missing: Missing = "zero", samples: Samples = "sta
         raise DataError(f"{filled.shape[0]} people and {filled.shape[1]} statements make no map",
                         help="three of each are the least")  # fmt: skip
     decomposition = _sklearn("decomposition").PCA(n_components=2, svd_solver="full")
-    if samples == "people":
-        points = decomposition.fit_transform(filled)
-    else:
-        points = decomposition.fit(filled.T).components_.T
+    by_people = samples == "people"
+    points = decomposition.fit_transform(filled) if by_people else decomposition.fit(filled.T).components_.T
     variance = decomposition.explained_variance_ratio_
     if not np.isfinite(variance).all() or not np.isfinite(points).all() or variance[0] <= 0:
         raise DataError("all votes are alike: there is no map of opinions", help="groups need something to differ in")

@@ -39,7 +39,18 @@ from constitutional.spec.yamltree import MapNode, Node, Scalar, parse, read_sour
 #: The format that this release reads.
 VERSION: Final = 1
 TOP_KEYS: Final = ("constitution", "name", "about", "groups", "principles")
-PRINCIPLE_KEYS: Final = ("id", "group", "weight", "rule", "critique", "revision", "compare", "examples", "about", "support")
+PRINCIPLE_KEYS: Final = (
+    "id",
+    "group",
+    "weight",
+    "rule",
+    "critique",
+    "revision",
+    "compare",
+    "examples",
+    "about",
+    "support",
+)
 TEXT_KEYS: Final = ("rule", "critique", "revision", "compare")
 GROUP_KEYS: Final = ("weight", "priority", "about")
 EXAMPLE_KEYS: Final = ("prompt", "better", "worse")
