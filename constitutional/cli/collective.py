@@ -69,12 +69,12 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
     type=click.Choice(["zero", "mean"]),
     default="zero",
     show_default=True,
-    help="What stands for an absent vote on the map: a pass, or the statement's mean.",
+    help="What stands for an absent vote on the map: the statement's mean, or a pass.",
 )
 @click.option(
     "--samples",
-    type=click.Choice(["statements", "people"]),
-    default="statements",
+    type=click.Choice(["people", "statements"]),
+    default="people",
     show_default=True,
     help="Which of the two the map takes as its samples.",
 )

@@ -30,9 +30,9 @@ class Rules:
     min_votes: int = 7
     #: `strict`: statements that were moderated in; `lenient`: those not moderated out.
     moderation: Moderation = "strict"
-    #: What stands in for an absent vote on the map, and whether statements or people are its samples (`opinion_map`).
-    missing: Missing = "zero"
-    samples: Samples = "statements"
+    #: What stands in for an absent vote on the map, and whether people or statements are its samples (`opinion_map`).
+    missing: Missing = "mean"
+    samples: Samples = "people"
     #: Whose groups count: new ones from the votes, the column's, or the column's in the order that fits the votes.
     groups: Source = "fresh"
     #: Least group-aware consensus; 0.85 to the power of the number of groups where left out.
@@ -88,7 +88,7 @@ def build(folder: Path, rules: Rules | None = None, *, name: str | None = None, 
     place = opinion_map(votes, rules.missing, rules.samples)
     fresh = groups(place.points, rules.seed)
     written = _column(votes, read_groups(group_file) if group_file else None)
-    found = _compared(votes, written, fresh.labels)
+    found = _compared(votes, written, place, rules.seed)
     labels = _labels(rules.groups, votes, fresh.labels, written, found)
     agreed = consensus(votes, labels, rules.seed)
     threshold = rules.threshold if rules.threshold is not None else default_threshold(len(agreed.agrees))
@@ -107,12 +107,15 @@ def _column(votes: Votes, given: Mapping[int, str] | None) -> list[str] | None:
     return written if len(set(written) - {""}) > 1 else None
 
 
-def _compared(votes: Votes, written: list[str] | None, fresh: Labels) -> Alignment | None:
+def _compared(votes: Votes, written: list[str] | None, place: Map, seed: int) -> Alignment | None:
+    """The column beside as many fresh groups as it has itself."""
     if written is None:
         return None
     have = np.array([bool(group) for group in written])
     people = [id for id, there in zip(votes.people, have, strict=True) if there]
-    return alignment.examine(people, _numbered([group for group in written if group]), fresh[have])
+    column = _numbered([group for group in written if group])
+    fresh = groups(place.points, seed, (int(column.max()) + 1,))
+    return alignment.examine(people, column, fresh.labels[have])
 
 
 def _numbered(names: Sequence[str]) -> Labels:

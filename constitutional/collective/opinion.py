@@ -44,13 +44,14 @@ class Grouping:
         return int(self.labels.max()) + 1
 
 
-def opinion_map(votes: Votes, missing: Missing = "zero", samples: Samples = "statements") -> Map:
+def opinion_map(votes: Votes, missing: Missing = "mean", samples: Samples = "people") -> Map:
     """Two principal components of the votes.
 
-    Most votes are absent, since nobody is asked about everything.  `zero` puts a pass in their place, as Huang et al.
-    2024 did; `mean` the mean of the votes on that statement, as Small et al. 2021 write.  With `samples="statements"`
-    statements are the samples, each centred person by person, and a person's place is the weight of that person in the
-    components (the notebook of Huang et al.); with `"people"` people are the samples, and are projected.
+    Most votes are absent, since nobody is asked about everything.  `mean` puts the mean of the votes on that statement
+    in their place, which says nothing (Small et al. 2021); `zero` a pass, as Huang et al. 2024 did.  With
+    `samples="people"` people are the samples and are projected.  With `"statements"` statements are, each person's votes
+    are centred on that person, and a person's place is the weight of that person in the components (the notebook of
+    Huang et al.): whoever agrees with everything has no place on that map but what chance gives.
 
     Raises:
         DataError: if there are fewer than three people or statements, or nobody disagrees about anything.
@@ -59,13 +60,12 @@ def opinion_map(votes: Votes, missing: Missing = "zero", samples: Samples = "sta
     if min(filled.shape) < 3:
         raise DataError(f"{filled.shape[0]} people and {filled.shape[1]} statements make no map",
                         help="three of each are the least")  # fmt: skip
-    decomposition = _sklearn("decomposition").PCA(n_components=2, svd_solver="full")
-    by_people = samples == "people"
-    points = decomposition.fit_transform(filled) if by_people else decomposition.fit(filled.T).components_.T
-    variance = decomposition.explained_variance_ratio_
-    if not np.isfinite(variance).all() or not np.isfinite(points).all() or variance[0] <= 0:
+    rows = filled if samples == "people" else filled.T
+    if np.allclose(rows, rows.mean(axis=0)):
         raise DataError("all votes are alike: there is no map of opinions", help="groups need something to differ in")
-    first, second = (float(share) for share in variance)
+    found = _sklearn("decomposition").PCA(n_components=2, svd_solver="full").fit(rows)
+    points = found.transform(rows) if samples == "people" else found.components_.T
+    first, second = (float(share) for share in found.explained_variance_ratio_)
     return Map(_oriented(np.asarray(points, dtype=np.float64)), (first, second))
 
 
