@@ -19,6 +19,7 @@ COMMANDS = {
     "trace": "Print the lineage of one row, back to its prompt and principle.",
     "stages": "List stages, or explain one with every parameter.",
     "plugins": "List installed plugins, from their metadata alone.",
+    "audit": "Let people judge a blind sample of labels, and hold the judge against them.",
     "runs": "List the runs in a folder.",
     "cache": "Show, verify or prune what runs have kept.",
     "schema": "Write the JSON Schema of specs, for editors.",

@@ -13,7 +13,7 @@ import numpy as np
 from constitutional.collective.build import Built
 from constitutional.collective.picture import picture
 from constitutional.collective.principles import group_names
-from constitutional.collective.table import safe_cell
+from constitutional.table import safe_cell
 from constitutional.text import printable
 
 

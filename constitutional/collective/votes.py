@@ -14,8 +14,8 @@ from typing import Any, Final, Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from constitutional.collective.table import Line, as_whole, read_ids, read_table
 from constitutional.errors import DataError
+from constitutional.table import Line, as_whole, read_ids, read_table
 from constitutional.text import printable
 
 Matrix: TypeAlias = NDArray[np.int8]

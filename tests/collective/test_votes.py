@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from constitutional.collective.table import as_whole, read_ids, read_table, safe_cell
+from constitutional.table import as_whole, read_ids, read_table, safe_cell
 from constitutional.collective.votes import ABSENT, clean, cleaned, read_export, read_groups, read_tossed
 from constitutional.errors import DataError
 from tests.collective.exports import export, votes
