@@ -183,5 +183,10 @@ def _cell(found: Figure | None) -> str:
         return ""
     if found["value"] is None:
         return "-"
-    bounds = "" if found["low"] is None else f" [{found['low']:.2f}, {found['high']:.2f}]"
-    return f"{found['value']:.2f}{bounds} n={found['n']}"
+    bounds = "" if found["low"] is None else f" [{_two(found['low'])}, {_two(found['high'])}]"
+    return f"{_two(found['value'])}{bounds} n={found['n']}"
+
+
+def _two(value: Any) -> str:
+    """Two digits, and no minus before a zero."""
+    return f"{round(value, 2) + 0.0:.2f}"
