@@ -25,6 +25,15 @@ class Example:
 
 
 @dataclass(frozen=True, slots=True)
+class Support:
+    """How one opinion group voted on the statement that a principle came from; the rest of its `votes` are passes."""
+
+    agrees: int
+    disagrees: int
+    votes: int
+
+
+@dataclass(frozen=True, slots=True)
 class Principle:
     """One principle.  `weight` already includes its group's: it says how often rows meet this one.
 
@@ -41,6 +50,10 @@ class Principle:
     group: str = DEFAULT_GROUP
     weight: float = 1.0
     examples: tuple[Example, ...] = ()
+    #: Where the principle comes from, for people.
+    about: str = ""
+    #: Who stands behind it, by opinion group.
+    support: Mapping[str, Support] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Json]:
         """What a prompt can see, under the names that templates use."""
@@ -48,7 +61,7 @@ class Principle:
                 "revision": self.revision, "compare": self.compare}  # fmt: skip
 
     def digest(self) -> str:
-        """Covers what a prompt can see; neither weight nor examples, which change no prompt."""
+        """Covers what a prompt can see; neither weight, examples nor provenance, which change no prompt."""
         return digest(self.to_json())
 
 

@@ -17,15 +17,19 @@ The form, with every key::
         compare: Which reply asks for less?
         examples:
           - {prompt: ..., better: ..., worse: ...}
+        about: Statement 12 of the public consultation.     # where it comes from
+        support:                       # who stands behind it, by opinion group
+          a: {agrees: 310, disagrees: 12, votes: 340}
 """
 
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
-from constitutional.constitution.model import DEFAULT_GROUP, Constitution, Example, Group, Principle
+from constitutional.constitution.model import DEFAULT_GROUP, Constitution, Example, Group, Principle, Support
 from constitutional.errors import SpecError
 from constitutional.spec import shape
 from constitutional.spec.findings import Findings, did_you_mean
@@ -35,10 +39,22 @@ from constitutional.spec.yamltree import MapNode, Node, Scalar, parse, read_sour
 #: The format that this release reads.
 VERSION: Final = 1
 TOP_KEYS: Final = ("constitution", "name", "about", "groups", "principles")
-PRINCIPLE_KEYS: Final = ("id", "group", "weight", "rule", "critique", "revision", "compare", "examples")
+PRINCIPLE_KEYS: Final = (
+    "id",
+    "group",
+    "weight",
+    "rule",
+    "critique",
+    "revision",
+    "compare",
+    "examples",
+    "about",
+    "support",
+)
 TEXT_KEYS: Final = ("rule", "critique", "revision", "compare")
 GROUP_KEYS: Final = ("weight", "priority", "about")
 EXAMPLE_KEYS: Final = ("prompt", "better", "worse")
+SUPPORT_KEYS: Final = ("agrees", "disagrees", "votes")
 _ID: Final = re.compile(r"[a-z0-9][a-z0-9_-]*")
 
 
@@ -174,7 +190,8 @@ def _principle(
     group = _optional_text(node, "group", findings) or DEFAULT_GROUP
     _known_group(node, group, groups, described, findings)
     weight = _weight(node, findings) * groups[group].weight
-    return worded(name or str(number), texts, group, weight, _examples(node, findings))
+    made = worded(name or str(number), texts, group, weight, _examples(node, findings))
+    return replace(made, about=_optional_text(node, "about", findings) or "", support=_support(node, findings))
 
 
 def _unique(name: str, node: Node, seen: dict[str, Span], findings: Findings) -> None:
@@ -244,3 +261,35 @@ def _example(node: MapNode, number: int, findings: Findings) -> Example | None:
         place = node.get("worse")
         findings.report("bad-value", "The better and the worse answer are the same", place.span if place else at)
     return Example(prompt, better, worse)
+
+
+# -- support ---------------------------------------------------------------------------------------------------------
+
+
+def _support(node: MapNode, findings: Findings) -> dict[str, Support]:
+    value = node.get("support")
+    listed = None if value is None else shape.mapping(value, "`support`", findings)
+    found = {}
+    for entry in listed.entries if listed else ():
+        _legal_id(entry.key, "an opinion group", findings)
+        body = shape.mapping(entry.value, f"Support of `{entry.name}`", findings)
+        counted = None if body is None else _counted(body, entry.name, findings)
+        if counted is not None:
+            found[entry.name] = counted
+    return found
+
+
+def _counted(node: MapNode, name: str, findings: Findings) -> Support | None:
+    shape.only_keys(node, SUPPORT_KEYS, "Support", findings)
+    at = node.span.part(0, 1)
+    if not shape.need_keys(node, {key: f"`{key}: 0`" for key in SUPPORT_KEYS}, f"Support of `{name}`", at, findings):
+        return None
+    counts = [shape.integer(value, f"`{key}`", findings, 0) for key in SUPPORT_KEYS if (value := node.get(key))]
+    agrees, disagrees, votes = counts
+    if agrees is None or disagrees is None or votes is None:
+        return None
+    if agrees + disagrees > votes:
+        message = f"{agrees} agree and {disagrees} disagree, but there are {votes} votes"
+        findings.report("bad-value", message, node.span, help="`votes` counts passes too")
+        return None
+    return Support(agrees, disagrees, votes)
