@@ -14,6 +14,7 @@ COMMANDS = {
     "preview": "Run a few rows through all row stages, and show them.",
     "check": "Find every mistake in a spec without running it.",
     "lint": "Hold a constitution against what is known of principles that work.",
+    "test": "Put the examples of principles to a judge, each in both orders.",
     "init": "Start a new project that runs.",
     "show": "Print rows of a step: prompts, answers, critiques, revisions, votes.",
     "trace": "Print the lineage of one row, back to its prompt and principle.",
