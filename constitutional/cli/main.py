@@ -15,6 +15,7 @@ COMMANDS = {
     "check": "Find every mistake in a spec without running it.",
     "lint": "Hold a constitution against what is known of principles that work.",
     "test": "Put the examples of principles to a judge, each in both orders.",
+    "diff": "Say what changed in a constitution, and what of a run that touches.",
     "init": "Start a new project that runs.",
     "show": "Print rows of a step: prompts, answers, critiques, revisions, votes.",
     "trace": "Print the lineage of one row, back to its prompt and principle.",
