@@ -99,13 +99,23 @@ def _may_replace(before: Written, written: Written, own: bool, findings: Finding
 def _add_groups(whole: Part, part: Part, findings: Findings) -> None:
     for name, group in part.groups.items():
         here, there = part.group_places.get(name), whole.group_places.get(name)
-        if here is not None and there is not None and here is not there:
-            core = any(w.principle.core and w.principle.group == name for w in whole.principles.values())
-            code = "core-principle" if core else "duplicate-key"
+        if here is None:
+            whole.groups.setdefault(name, group)
+        elif there is None or here is there:
+            core = _core_of(whole, name) if there is None else None
+            if core is not None:
+                findings.report("core-principle", f"Group `{name}` holds core principles and cannot be described here", here,
+                                secondary=(Label(core.at, "core here"),),
+                                help="what a core principle weighs is said where it is written")  # fmt: skip
+            whole.groups[name], whole.group_places[name] = group, here
+        else:
+            core = _core_of(whole, name)
             message = f"Group `{name}` is described twice" + (", and it holds core principles" if core else "")
-            findings.report(code, message, here, "second time", secondary=(Label(there, "first time"),),
+            findings.report("core-principle" if core else "duplicate-key", message, here, "second time",
+                            secondary=(Label(there, "first time"),),
                             help="describe a group in one file; principles of every file may join it")  # fmt: skip
-        elif here is not None or name not in whole.groups:
-            whole.groups[name] = group
-            if here is not None:
-                whole.group_places[name] = here
+
+
+def _core_of(whole: Part, group: str) -> Written | None:
+    """A core principle of a group, if it has one."""
+    return next((w for w in whole.principles.values() if w.principle.core and w.principle.group == group), None)
