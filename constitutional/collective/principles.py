@@ -61,7 +61,7 @@ def constitution(name: str, about: str, votes: Votes, found: Consensus, chosen: 
 
 
 def _principle(one: Chosen, votes: Votes, found: Consensus, wording: tuple[str, str]) -> Principle:
-    from constitutional.constitution.read import worded as complete
+    from constitutional.constitution.principles import worded as complete
 
     statement, j = votes.statements[one.column], one.column
     same = ", ".join(str(votes.statements[other].id) for other in one.merged)
