@@ -72,7 +72,11 @@ class Balance(Debiaser):
             if taken[group] > most and group not in free:
                 ended[place] = "dropped", f"too many: {group}"
         left = Counter(group for place, group in enumerate(groups) if place not in ended)
-        return kept(rows, ended, {"groups": {group: {"before": counted[group], "after": left[group]} for group in sorted(counted)}})
+        return kept(
+            rows,
+            ended,
+            {"groups": {group: {"before": counted[group], "after": left[group]} for group in sorted(counted)}},
+        )
 
     def _group(self, row: Any) -> str:
         if self.params.by == "length":

@@ -138,14 +138,20 @@ def believed(p: float, standings: Sequence[Standing], margin: float) -> Belief:
 
 def agreement(votes: Iterable[Vote], first: bool) -> float:
     """Share of single votes that, taken alone, prefer the chosen answer; an even vote counts half."""
-    sides = [_side(vote) if first else 1.0 - _side(vote) for vote in votes]
+    sides = [side(vote) if first else 1.0 - side(vote) for vote in votes]
     return mean(sides)
 
 
-def _side(vote: Vote) -> float:
+def side(vote: Vote) -> float:
     """1 where a vote alone prefers the pair's first answer, 0 where the second, else one half."""
     p = 0.5 if vote.p_first is None else vote.p_first if vote.order == "ab" else 1.0 - vote.p_first
     return 0.5 if abs(p - 0.5) < TIE else float(p > 0.5)
+
+
+def verdict(said: float, space: Space) -> float:
+    """1 where log-odds (or a probability) favour the first answer, 0 where the second, one half where neither."""
+    distance = (sigmoid(said) if space == "logit" else said) - 0.5
+    return 0.5 if abs(distance) < TIE else float(distance > 0)
 
 
 def _value(p: float, clamp: float, space: Space) -> float:

@@ -10,7 +10,6 @@ from pydantic import Field
 from constitutional.api import Preference, Score, StageParams, Vote
 from constitutional.builtin.debiasers.belief import probability, with_probability
 from constitutional.builtin.debiasers.step import Applied, Debiaser, Given, any_of, passed
-from constitutional.builtin.math.figures import generator, share
 from constitutional.builtin.math.probability import clamp
 
 
@@ -39,6 +38,8 @@ class Clamp(Debiaser):
         return (*super().figures(params), "held")
 
     def apply(self, rows: Sequence[Any], given: Given) -> Applied:
+        from constitutional.builtin.math.figures import generator, share
+
         said = [probability(row) for row in rows]
         held = [None if p is None else clamp(p, self.params.by) for p in said]
         made = [row if p is None else with_probability(row, p) for row, p in zip(rows, held, strict=True)]

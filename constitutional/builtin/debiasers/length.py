@@ -12,8 +12,6 @@ from constitutional.builtin.debiasers.audit import subject
 from constitutional.builtin.debiasers.ballots import TIE, TIED
 from constitutional.builtin.debiasers.belief import with_probability
 from constitutional.builtin.debiasers.step import Applied, Debiaser, Given, kept, many
-from constitutional.builtin.math.figures import average, figure, generator, nothing, share
-from constitutional.builtin.math.length import length_effect_interval, scaled, without_length
 from constitutional.builtin.math.probability import CLAMP
 
 
@@ -55,6 +53,9 @@ class Length(Debiaser):
         return (*super().figures(params), "phi", "turned", "moved", "after.chosen_longer")
 
     def apply(self, rows: Sequence[Preference], given: Given) -> Applied:
+        from constitutional.builtin.math.figures import figure, generator, nothing
+        from constitutional.builtin.math.length import length_effect_interval, scaled, without_length
+
         if len(rows) < self.params.min_pairs:
             why = f"{len(rows)} preferences, fewer than {self.params.min_pairs}: length was left in"
             return kept(rows, {}, {**dict.fromkeys(("phi", "turned", "moved"), nothing(why=why)), "warning": why})
@@ -62,7 +63,9 @@ class Length(Debiaser):
         x = scaled([self._length(rows[place].chosen) - self._length(rows[place].rejected) for place in ordered])
         p = [rows[place].p_chosen for place in ordered]
         phi = length_effect_interval(p, x, generator(given.seed, "length/phi"))
-        after = [without_length(said, float(lead), phi.value, self.params.clamp) for said, lead in zip(p, x, strict=True)]
+        after = [
+            without_length(said, float(lead), phi.value, self.params.clamp) for said, lead in zip(p, x, strict=True)
+        ]
         after = [said if lead == 0 else without for said, without, lead in zip(p, after, x, strict=True)]
         ended: dict[int, tuple[Fate, str]] = {
             place: ("abstained", TIED) for place, said in zip(ordered, after, strict=True) if abs(said - 0.5) < TIE}  # fmt: skip
@@ -77,6 +80,8 @@ class Length(Debiaser):
 
     def _figures(self, rows: Sequence[Preference], before: Sequence[float], after: Sequence[float],
                  seed: int) -> JsonObject:  # fmt: skip
+        from constitutional.builtin.math.figures import average, generator, share
+
         turned = [said < 0.5 for said in after]
         moved = [abs(said - was) for said, was in zip(after, before, strict=True)]
         clusters = [subject(row) for row in rows]

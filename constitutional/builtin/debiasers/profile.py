@@ -62,15 +62,15 @@ def against_people(rows: Sequence[Any], audit: Audit, seed: int, label: str) -> 
             if (p := probability(row)) is not None and (verdict := audit.verdict(row)) is not None]  # fmt: skip
     if not both:
         return dict.fromkeys(("accuracy", "brier", "ece"), nothing(why=UNAUDITED))
-    p, verdicts = [said for _, said, _ in both], [true for _, _, true in both]
+    said, verdicts = [p for _, p, _ in both], [true for _, _, true in both]
     clusters = [subject(row) for row, _, _ in both]
     decided = [index for index, true in enumerate(verdicts) if abs(true - 0.5) > TIE]
-    right = [_side(p[index], verdicts[index]) for index in decided]
-    ece = calibration_error_interval(p, verdicts, generator(seed, label, "ece"), clusters)
+    right = [_side(said[index], verdicts[index]) for index in decided]
+    ece = calibration_error_interval(said, verdicts, generator(seed, label, "ece"), clusters)
     return {
         "accuracy": _accuracy(right, [clusters[index] for index in decided], generator(seed, label, "accuracy")),
-        "brier": average(brier(p, verdicts), generator(seed, label, "brier"), clusters, unit=True),
-        "ece": figure(ece, len(p), "cluster bootstrap" if len(set(clusters)) < len(p) else "bootstrap"),
+        "brier": average(brier(said, verdicts), generator(seed, label, "brier"), clusters, unit=True),
+        "ece": figure(ece, len(said), "cluster bootstrap" if len(set(clusters)) < len(said) else "bootstrap"),
     }
 
 

@@ -109,7 +109,7 @@ class Debiaser(WholeStage):
         there = [place for place in range(len(rows)) if place not in ended]
         applied = self.apply([rows[place] for place in there], given)
         ended |= {there[place]: fate for place, fate in applied.ended.items()}
-        outputs = {MAIN: self._made(applied, [rows[place] for place in there])}
+        outputs: dict[str, Iterable[Record]] = {MAIN: self._made(applied, [rows[place] for place in there])}
         if self.ends:
             outputs[self.ends] = [rows[place] for place in sorted(ended) if ended[place][0] == self.ends]
         fates: Counter[tuple[Fate, str]] = Counter(ended.values())
@@ -168,7 +168,10 @@ def many(record: type[Record], about: str) -> Mapping[str, Port]:
 
 def any_of(*records: type[Record]) -> Mapping[str, Port]:
     """The ports of a step that takes several types of records."""
-    return {"rows": Port(Record, many=True, about=" or ".join(record.port for record in records)), "audit": audited.PORT}
+    return {
+        "rows": Port(Record, many=True, about=" or ".join(record.port for record in records)),
+        "audit": audited.PORT,
+    }
 
 
 def _once(rows: Sequence[Record]) -> tuple[Sequence[Record], dict[int, tuple[Fate, str]]]:

@@ -9,10 +9,9 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
-from constitutional.api import Fate, Preference, Score, StageParams, StepLabels
+from constitutional.api import Fate, JsonObject, Preference, Score, StageParams, StepLabels
 from constitutional.builtin.debiasers.ballots import MARGIN, TIE
 from constitutional.builtin.debiasers.step import Applied, Debiaser, Given, any_of, kept
-from constitutional.builtin.math.figures import generator, share
 
 NO_SCORES = "steps without scores"
 
@@ -45,6 +44,8 @@ class Threshold(Debiaser):
         return (*super().figures(params), "good")
 
     def apply(self, rows: Sequence[Any], given: Given) -> Applied:
+        from constitutional.builtin.math.figures import generator, share
+
         at = self._at(rows)
         made: list[Any] = []
         ended: dict[int, tuple[Fate, str]] = {}
@@ -54,7 +55,7 @@ class Threshold(Debiaser):
                 ended[place] = "abstained", reason
             made.append(row if reason is not None else _cut(row, at))
         good = [(yes, row.row_id) for place, row in enumerate(made) if place not in ended for yes in _labels(row)]
-        figures = {"at": at, "good": share([yes for yes, _ in good], generator(given.seed, "threshold/good"),
+        figures: JsonObject = {"at": at, "good": share([yes for yes, _ in good], generator(given.seed, "threshold/good"),
                                            [row_id for _, row_id in good])}  # fmt: skip
         return kept(made, ended, figures)
 

@@ -59,7 +59,8 @@ def accuracy(confusion: Floats) -> Floats:
 def _shares(votes: Floats) -> Floats:
     total = votes.sum(axis=1, keepdims=True)
     even = np.full_like(votes, 1 / votes.shape[1])
-    return np.divide(votes, total, out=even, where=total > 0)
+    np.divide(votes, total, out=even, where=total > 0)
+    return even
 
 
 def _rates(seen: Floats, posterior: Floats, smoothing: float) -> tuple[Floats, Floats]:
