@@ -135,34 +135,7 @@ def _what_is_wrong(stages: Sequence[type[Debiaser]], place: int) -> str:
     if maker is None:
         return wrong + f"the steps before it take {one_of(brought)}"
     said = f"`{maker.name}` has made {one_of(brought)} before it"
-    if step.makes is not None and step.makes is maker.makes:
+    if step.makes is maker.makes and step.on == maker.on:
         return f"{wrong}{said}; only one step can decide"
     fits = step.makes in maker.on if step.makes is not None else set(step.on) & set(maker.on)
     return f"{wrong}{said}" + (f"; write `{step.name}` before `{maker.name}`" if fits else "")
-
-
-def _mistake(said: str) -> PydanticCustomError:
-    return PydanticCustomError("value_error", "{error}", {"error": said})
-
-
-def _stuck(steps: Iterable[type[Debiaser]], record: type[Record]) -> int | None:
-    """The place of the first step that does not take what comes to it."""
-    for place, step in enumerate(steps):
-        if record not in step.on:
-            return place
-        record = step.makes or record
-    return None
-
-
-def _what_is_wrong(stages: Sequence[type[Debiaser]], place: int) -> str:
-    """Of the ways to get to this step, each brings something that it does not take."""
-    step, before = stages[place], stages[:place]
-    maker = next((stage for stage in reversed(before) if stage.makes is not None), None)
-    brought = [maker.makes] if maker is not None and maker.makes is not None else starts(before)
-    wrong = f"cannot go on with `{step.name}`, which takes {one_of(step.on)}: "
-    if maker is None:
-        return wrong + f"the steps before it take {one_of(brought)}"
-    said = f"`{maker.name}` has made {one_of(brought)} before it"
-    earlier = place and step.on == (Vote,) and maker.on == (Vote,)
-    way = "; only one step can decide" if earlier else f"; write `{step.name}` before `{maker.name}`"
-    return wrong + said + (way if set(step.on) & set(maker.on) else "")
