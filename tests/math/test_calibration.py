@@ -1,5 +1,6 @@
 """Calibration: the measures by hand, and maps that find a distortion again and keep order."""
 
+import itertools
 import random
 
 import numpy as np
@@ -70,7 +71,7 @@ def test_maps_keep_order_and_give_probabilities(said: list, asked: list[float], 
     p, y = [a for a, _ in said], [b for _, b in said]
     for fitted in (fit_temperature(p, y), fit_isotonic(p, y, mirrored=mirrored)):
         mapped = [fitted(one) for one in sorted(asked)]
-        assert all(a <= b for a, b in zip(mapped, mapped[1:], strict=False))
+        assert all(a <= b for a, b in itertools.pairwise(mapped))
         assert all(0 <= one <= 1 for one in mapped)
 
 

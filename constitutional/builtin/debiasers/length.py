@@ -22,7 +22,8 @@ class Length(Debiaser):
     regression on tanh(difference in length / its deviation), and each pair's log-odds lose their term (Dubois et al.
     2024, arXiv 2404.04475).  A preference that stood on length alone turns round.  Longer answers can be better for
     good reasons, and what of that goes with length is taken too: where many labels turn, `warning` says so.  Hard
-    labels (probability 1) hardly move; soft ones are needed.
+    labels (probability 1) hardly move; soft ones are needed.  The fit is an average over pairs, which is smaller than the
+    effect on each where pairs differ much in content: `after.chosen_longer` shows what is left.
 
     Figures: `phi`, `turned` (share of labels that turned round), `moved` (mean change of a probability), and
     `chosen_longer` before and after.
