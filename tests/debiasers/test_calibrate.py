@@ -27,7 +27,9 @@ def test_an_overconfident_judge_is_mended(method: str) -> None:
     assert figure(outputs, "ece.after")["value"] < figure(outputs, "ece.before")["value"] / 2
     assert figure(outputs, "improved")["low"] > 0
     assert figure(outputs, "brier.after")["method"] == "cluster bootstrap"
-    assert figure(outputs, "before.accuracy")["value"] == pytest.approx(figure(outputs, "after.accuracy")["value"], abs=0.03)
+    assert figure(outputs, "before.accuracy")["value"] == pytest.approx(
+        figure(outputs, "after.accuracy")["value"], abs=0.03
+    )
     assert outputs.fates == {("kept", ""): len(votes)}
 
 
@@ -55,13 +57,18 @@ def test_a_judge_that_is_right_about_itself_gains_nothing_by_itself() -> None:
 
 def test_preferences_and_scores_are_calibrated_too() -> None:
     rows = [preference(0.99, row_id=f"r{i}", chosen=f"c{i}", rejected=f"d{i}") for i in range(60)]
-    people = [preference(1.0, row_id=f"h{i}", chosen=f"{'cd'[i % 3 == 0]}{i}", rejected=f"{'dc'[i % 3 == 0]}{i}") for i in range(60)]
+    people = [
+        preference(1.0, row_id=f"h{i}", chosen=f"{'cd'[i % 3 == 0]}{i}", rejected=f"{'dc'[i % 3 == 0]}{i}")
+        for i in range(60)
+    ]
     applied = apply(Calibrate, rows, people, method="isotonic")
     assert {row.chosen for row in applied.rows} == {f"c{i}" for i in range(60)}
     assert applied.rows[0].p_chosen == pytest.approx(2 / 3)
     scores = [score(i / 100) for i in range(100)]
     lenient = [score(i / 100, row_id=f"h{i}") for i in range(100)]
-    verdicts = [Score(row_id=s.row_id, prompt=s.prompt, completion=s.completion, score=float(s.score > 0.8)) for s in lenient]
+    verdicts = [
+        Score(row_id=s.row_id, prompt=s.prompt, completion=s.completion, score=float(s.score > 0.8)) for s in lenient
+    ]
     made = apply(Calibrate, scores, verdicts, method="isotonic").rows
     assert made[75].score < 0.1 < 0.9 < made[90].score
 

@@ -137,7 +137,9 @@ def test_a_pure_position_bias_is_taken_away_exactly(said: list[float], bias: flo
         return [v for i, d in enumerate(said) for v in both(sigmoid(b + d), sigmoid(b - d), pair=f"{i}", first=f"{i}")]
 
     fair, biased = (apply(Compose, votes(b), steps=[step]) for b in (0.0, bias))
-    assert [(r.chosen, r.p_chosen) for r in biased.rows] == [(r.chosen, pytest.approx(r.p_chosen, abs=1e-9)) for r in fair.rows]
+    assert [(r.chosen, r.p_chosen) for r in biased.rows] == [
+        (r.chosen, pytest.approx(r.p_chosen, abs=1e-9)) for r in fair.rows
+    ]
 
 
 @settings(max_examples=25)

@@ -78,5 +78,7 @@ def test_figures_say_who_decided() -> None:
 def test_mirrored_and_shuffled_votes_give_the_same_labels(votes: list[Vote], chance: random.Random) -> None:
     here = apply(Priority, votes, book=BOOK)
     there = apply(Priority, mirrored(chance.sample(votes, len(votes))), book=BOOK)
-    labels = [sorted((r.chosen, r.rejected, round(r.p_chosen, 9), r.principles) for r in some.rows) for some in (here, there)]
+    labels = [
+        sorted((r.chosen, r.rejected, round(r.p_chosen, 9), r.principles) for r in some.rows) for some in (here, there)
+    ]
     assert labels[0] == labels[1]

@@ -94,7 +94,10 @@ def test_what_comes_after_the_first_error_can_be_judged_wrong_or_cut() -> None:
 def test_a_step_that_nobody_could_rate_makes_the_response_abstain() -> None:
     applied = apply(Steps, steps(0.9, None, 0.9))
     assert not applied.rows
-    assert {fate for fate in applied.ended.values()} == {("abstained", "a step has no usable rating"), ("abstained", "timeout")}
+    assert {fate for fate in applied.ended.values()} == {
+        ("abstained", "a step has no usable rating"),
+        ("abstained", "timeout"),
+    }
 
 
 def test_steps_that_differ_are_refused() -> None:
@@ -104,7 +107,10 @@ def test_steps_that_differ_are_refused() -> None:
         apply(Steps, [replace(steps(0.9)[0], step=3)])
 
 
-values = st.lists(st.tuples(st.sampled_from("xyz"), st.sampled_from("ab"), st.floats(0, 1) | st.none(), st.floats(0.1, 3)), max_size=12)
+values = st.lists(
+    st.tuples(st.sampled_from("xyz"), st.sampled_from("ab"), st.floats(0, 1) | st.none(), st.floats(0.1, 3)),
+    max_size=12,
+)
 
 
 @given(values, st.sampled_from(["weighted", "mean", "median", "lowest", "majority"]), st.randoms(use_true_random=False))

@@ -136,7 +136,9 @@ def test_a_vote_that_abstained_keeps_its_reason() -> None:
 
 
 @given(preferences(), st.floats(0, 0.49), st.randoms(use_true_random=False))
-def test_clamping_and_abstaining_are_of_each_row_alone(rows: list[Preference], by: float, chance: random.Random) -> None:
+def test_clamping_and_abstaining_are_of_each_row_alone(
+    rows: list[Preference], by: float, chance: random.Random
+) -> None:
     shuffled = chance.sample(rows, len(rows))
     for stage, params in ((Clamp, {"by": by}), (Abstain, {"margin": by})):
         here, there = (apply(stage, some, **params) for some in (rows, shuffled))
@@ -197,7 +199,9 @@ def test_groups_by_principle_label_and_column() -> None:
 def test_parameters_of_balance_fit_together() -> None:
     assert list(Balance.check(Balance.Params(by="column")))
     assert list(Balance.check(Balance.Params(column="topic")))
-    assert [said for _, said in Balance.check_inputs(Balance.Params(), {"rows": [Score]})] == ["`balance` by length takes Preference"]
+    assert [said for _, said in Balance.check_inputs(Balance.Params(), {"rows": [Score]})] == [
+        "`balance` by length takes Preference"
+    ]
 
 
 @given(preferences(), st.randoms(use_true_random=False))
@@ -217,7 +221,11 @@ def test_scores_become_labels() -> None:
     assert outputs.fates == {("kept", ""): 2, ("abstained", "margin"): 2}
     assert figure(outputs, "good")["value"] == 0.5
     assert figure(outputs, "after.good")["n"] == 2
-    assert [r.label for r in apply(Threshold, [score(s) for s in (0.7, 0.8, 0.9)], at="median").rows] == [False, True, True]
+    assert [r.label for r in apply(Threshold, [score(s) for s in (0.7, 0.8, 0.9)], at="median").rows] == [
+        False,
+        True,
+        True,
+    ]
 
 
 def test_steps_become_labels_or_abstain_together() -> None:
