@@ -82,7 +82,7 @@ def test_too_small_a_sample_is_refused() -> None:
 
 
 def test_other_texts_are_no_audit() -> None:
-    votes, people = judged(30)
+    votes, _ = judged(30)
     other = [preference(1.0, row_id=f"h{i}", chosen=f"else {i}", rejected="no") for i in range(30)]
     with pytest.raises(DataError, match="found 0"):
         apply(Calibrate, votes, other)

@@ -94,7 +94,7 @@ def test_what_comes_after_the_first_error_can_be_judged_wrong_or_cut() -> None:
 def test_a_step_that_nobody_could_rate_makes_the_response_abstain() -> None:
     applied = apply(Steps, steps(0.9, None, 0.9))
     assert not applied.rows
-    assert {fate for fate in applied.ended.values()} == {
+    assert set(applied.ended.values()) == {
         ("abstained", "a step has no usable rating"),
         ("abstained", "timeout"),
     }

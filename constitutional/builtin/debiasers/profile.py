@@ -8,7 +8,7 @@ from typing import Any
 from constitutional.api import Json, JsonObject, Preference, Record, Vote
 from constitutional.builtin.debiasers.audit import Audit, subject
 from constitutional.builtin.debiasers.ballots import TIE
-from constitutional.builtin.debiasers.belief import BELIEVING, lead, probability
+from constitutional.builtin.debiasers.belief import BELIEVING, lead, probability, unit
 from constitutional.builtin.math.calibration import brier, calibration_error_interval
 from constitutional.builtin.math.figures import Figure, average, figure, generator, nothing, share
 
@@ -45,14 +45,14 @@ def _leaning(rows: Sequence[Any], seed: int, label: str) -> dict[str, Json]:
         hits = [_longer(row) for row in uneven]
         return {
             "p_chosen": _mean(rows, [row.p_chosen for row in rows], seed, f"{label}/p_chosen"),
-            "chosen_longer": share(hits, generator(seed, label, "chosen_longer"), [subject(row) for row in uneven]),
+            "chosen_longer": share(hits, generator(seed, label, "chosen_longer"), [unit(row) for row in uneven]),
             "agreement": _mean(agreed, [row.agreement for row in agreed], seed, f"{label}/agreement"),
         }
     labelled = [row for row in rows if row.label is not None]
     good = [bool(row.label) for row in labelled]
     return {
         "score": _mean(rows, [row.score for row in rows], seed, f"{label}/score"),
-        "good": share(good, generator(seed, label, "good"), [subject(row) for row in labelled]),
+        "good": share(good, generator(seed, label, "good"), [unit(row) for row in labelled]),
     }
 
 
@@ -88,7 +88,7 @@ def _side(p: float, true: float) -> float:
 
 
 def _mean(rows: Sequence[Any], values: Sequence[float], seed: int, label: str) -> Figure:
-    return average(values, generator(seed, label), [subject(row) for row in rows], unit=True)
+    return average(values, generator(seed, label), [unit(row) for row in rows], unit=True)
 
 
 def _towards_longer(row: Vote) -> float:
