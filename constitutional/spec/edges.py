@@ -190,7 +190,9 @@ def _check_inputs(draft: Draft, edges: Mapping[str, tuple[Edge, ...]], graph: Gr
         return
     flows = {port: [edge.flow for edge in there] for port, there in edges.items()}
     for port, said in draft.cls.check_inputs(draft.params, flows):
-        code, span = ("wrong-type", draft.spec.ports[port].span) if port in edges else ("missing-input", draft.spec.span)
+        code, span = (
+            ("wrong-type", draft.spec.ports[port].span) if port in edges else ("missing-input", draft.spec.span)
+        )
         graph.findings.report(code, said, span)
 
 

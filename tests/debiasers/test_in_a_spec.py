@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -93,6 +94,12 @@ def test_mistakes_are_marked_where_they_are(project: Path, line: str, code: str,
     ((said, _, column, shown),) = found(project, f"a: {line}")
     assert (said, shown) == (code, label)
     assert f"a: {line}"[column:].startswith(mark)
+
+
+def test_the_list_of_the_documentation_is_right(project: Path) -> None:
+    page = (Path(__file__).resolve().parents[2] / "docs" / "labels.md").read_text()
+    (block,) = re.findall(r"```yaml\n.*?stages:\n(.*?)```", page, re.DOTALL)
+    assert not found(project, *(line.removeprefix("  ") for line in block.splitlines()))
 
 
 def test_a_missing_audit_is_found_before_anything_runs(project: Path) -> None:

@@ -21,7 +21,9 @@ from tests.debiasers.support import figure, preference, run, vote
 DATA = Path(os.environ.get("CONSTITUTIONAL_DATA", Path(__file__).resolve().parents[3] / "shared" / "data"))
 JUDGMENTS = DATA / "llmbar" / "judgments.jsonl.gz"
 
-pytestmark = pytest.mark.skipif(not JUDGMENTS.is_file(), reason="the judgments of LLMBar (Zeng et al. 2023) are not here")
+pytestmark = pytest.mark.skipif(
+    not JUDGMENTS.is_file(), reason="the judgments of LLMBar (Zeng et al. 2023) are not here"
+)
 
 
 def cast(subset: str, *judges: str, strategy: str = "Vanilla_NoRules") -> tuple[list[Vote], list[Preference]]:

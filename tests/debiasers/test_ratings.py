@@ -121,6 +121,18 @@ def test_scores_are_probabilities_whatever_the_order(said: list, method: str, ch
     assert all(0 <= r.score <= 1 for r in here.rows)
 
 
+def test_what_a_judge_adds_is_reported_and_can_be_taken_away() -> None:
+    """The harsh judge alone rated some responses; they rise once that is known."""
+    worth = [0.3 + i / 50 for i in range(20)]
+    ratings = [rating(w + d, f"r{i}", judge=j) for i, w in enumerate(worth) for j, d in (("mild", 0.1), ("harsh", -0.1))
+               if j == "harsh" or i % 2]  # fmt: skip
+    kept, removed = apply(Scores, ratings), apply(Scores, ratings, leniency="remove")
+    assert figure(kept, "leniency")["harsh"]["value"] == pytest.approx(-0.1)
+    assert figure(kept, "leniency")["mild"]["n"] == 10
+    assert [row.score for row in kept.rows] == pytest.approx([w if i % 2 else w - 0.1 for i, w in enumerate(worth)])
+    assert [row.score for row in removed.rows] == pytest.approx(worth)
+
+
 def test_scores_are_compared_with_people() -> None:
     ratings = [rating(i / 10, f"r{i}", completion=f"worth {i}") for i in range(10)]
     people = [score(float(i > 4), row_id=f"h{i}", completion=f"worth {i}") for i in range(10)]

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from constitutional.api import DataError, Fate, Rating
+from constitutional.api import DataError, Fate, JsonObject, Rating
 from constitutional.builtin.debiasers.step import Applied, identified
+
+if TYPE_CHECKING:
+    from constitutional.builtin.math.statistics import Interval
 
 OTHER = {True: "rates the whole response", False: "rates a step"}
 NO_RATING = "no usable rating"
@@ -71,3 +75,22 @@ def scored(ratings: Sequence[Rating], groups: Mapping[str, Sequence[int]],
         if place not in grouped:
             ended[place] = "dropped", OTHER[ratings[place].asked != "step"]
     return Applied(rows, sources, ended)
+
+
+def generosity(ratings: Sequence[Rating], seed: int) -> dict[str, Interval]:
+    """What each judge adds to a rating of one response by one principle."""
+    from constitutional.builtin.math.figures import generator
+    from constitutional.builtin.math.leniency import leniency_intervals
+
+    there = sorted((rating for rating in ratings if usable(rating)), key=lambda rating: rating.row_id)
+    items = [(rating.response, rating.principle) for rating in there]
+    rng = generator(seed, "scores/leniency")
+    return leniency_intervals([value(rating) for rating in there], items, [rating.judge for rating in there], rng)
+
+
+def figures_of(added: Mapping[str, Interval], ratings: Sequence[Rating]) -> JsonObject:
+    """The leniency of each judge, with the number of its ratings."""
+    from constitutional.builtin.math.figures import figure
+
+    counted = Counter(rating.judge for rating in ratings if usable(rating))
+    return {judge: figure(found, counted[judge], "bootstrap over responses") for judge, found in added.items()}
