@@ -29,7 +29,7 @@ class Compose(Debiaser):
     A step is written as its name, or as its name with its parameters: `[{calibrate: {method: isotonic}}, position-swap,
     {abstain: {margin: 0.1}}]`.  Steps on votes come before the one that decides, steps on preferences after it; an order
     that makes no sense is found before anything runs.  Each step is the stage of that name, with one ledger for all:
-    `abstained` gives the rows that went in and ended in no label, and whose.
+    `abstained` gives the rows that went in and ended in no label.
 
     Figures: `coverage` and what rows lean towards `before` and `after`, of all steps together; and `steps`, in order,
     what each of them changed.
