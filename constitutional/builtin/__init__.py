@@ -16,7 +16,16 @@ from constitutional.builtin.sources import SOURCES
 from constitutional.builtin.trainers import TRAINERS
 from constitutional.builtin.transforms import TRANSFORMS
 
-STAGES = (*GENERATORS, *CRITICS, *REVISERS, *LABELLERS, *DEBIASERS, *TRAINERS, *EVALUATORS, *TRANSFORMS)
+STAGES: tuple[type, ...] = (
+    *GENERATORS,
+    *CRITICS,
+    *REVISERS,
+    *LABELLERS,
+    *DEBIASERS,
+    *TRAINERS,
+    *EVALUATORS,
+    *TRANSFORMS,
+)
 
 
 @hookimpl

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import json
+import re
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -145,7 +146,7 @@ def _type(annotation: Any) -> str:
     )
     for noise in ("typing.", "collections.abc.", "pathlib.", "NoneType"):
         text = text.replace(noise, "None" if noise == "NoneType" else "")
-    return text
+    return re.sub(r"\b(?:\w+\.)+(?=\w)", "", text)
 
 
 def _first_line(cls: type[Stage]) -> str:

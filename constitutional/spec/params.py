@@ -164,9 +164,32 @@ def _report_place(
 def _unknown(
     model: type[Params], written: Written, name: str, span: Span, loc: Sequence[Any], findings: Findings
 ) -> None:
-    known = list(model.model_fields) if len(loc) == 1 else []
+    known = names_at(model, loc[:-1])
     label = did_you_mean(name, known, listed(known, "it has") or "it has none")
     findings.report("unknown-parameter", f"{written.owner} has no parameter `{name}`", span, label)
+
+
+def names_at(model: type[Params], loc: Sequence[str | int]) -> list[str]:
+    """What may be written at a place of parameters that hold others, as files write it; empty where that is unknown."""
+    from constitutional.parameters import Params
+
+    at: list[Any] = [model]
+    for segment in loc:
+        if isinstance(segment, int):
+            continue
+        fields = [info for one in at for name, info in one.model_fields.items() if segment in (name, info.alias)]
+        at = [inner for info in fields for inner in _inner(info.annotation) if issubclass(inner, Params)]
+    return [info.alias or name for one in at for name, info in one.model_fields.items()]
+
+
+def _inner(annotation: Any) -> Iterator[type]:
+    """The classes in an annotation, in whatever unions and lists they stand."""
+    waiting = [annotation]
+    while waiting:
+        at = waiting.pop()
+        if isinstance(at, type) and not typing.get_args(at):
+            yield at
+        waiting += typing.get_args(at)
 
 
 def _locate(written: Written, loc: Sequence[str | int], key: bool) -> tuple[Node | None, Span]:
