@@ -18,7 +18,7 @@ from constitutional.builtin.generators import GENERATORS
 from constitutional.builtin.labellers import LABELLERS
 from constitutional.builtin.revisers import REVISERS
 from constitutional.builtin.transforms import TRANSFORMS
-from constitutional.parameters import Template, marked
+from constitutional.parameters import Template, describe, marked
 from constitutional.prompts import load
 from constitutional.stage import KINDS
 
@@ -50,6 +50,7 @@ def test_it_says_what_it_is(stage: type[Stage]) -> None:
 
 @each_stage
 def test_every_parameter_has_a_meaning(stage: type[Stage]) -> None:
+    describe()
     for name, field in stage.Params.model_fields.items():
         assert field.description, f"{stage.name}.{name}"
         assert field.description.strip().endswith((".", ")", "`"))
