@@ -2,10 +2,22 @@
 
 from constitutional.builtin.labellers.acceptable import Acceptable
 from constitutional.builtin.labellers.chain_of_thought import ChainOfThought
+from constitutional.builtin.labellers.human import Human
 from constitutional.builtin.labellers.multiple_choice import MultipleChoice
+from constitutional.builtin.labellers.rules import RuleRatings, Rules
 from constitutional.builtin.labellers.score import Score
 from constitutional.builtin.labellers.steps import Steps
 
-LABELLERS = (MultipleChoice, ChainOfThought, Score, Acceptable, Steps)
+LABELLERS = (MultipleChoice, ChainOfThought, Score, Acceptable, Steps, Rules, RuleRatings, Human)
 
-__all__ = ["LABELLERS", "Acceptable", "ChainOfThought", "MultipleChoice", "Score", "Steps"]
+__all__ = [
+    "LABELLERS",
+    "Acceptable",
+    "ChainOfThought",
+    "Human",
+    "MultipleChoice",
+    "RuleRatings",
+    "Rules",
+    "Score",
+    "Steps",
+]
