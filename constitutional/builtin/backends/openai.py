@@ -27,7 +27,8 @@ from constitutional.api import (
     to_json,
     transcript,
 )
-from constitutional.builtin.backends.options import NOT_NAMED, Position, named, weigh
+from constitutional.builtin.backends.options import NOT_NAMED, Position, Unclear, weigh
+from constitutional.builtin.backends.words import named
 
 if TYPE_CHECKING:
     from constitutional.builtin.backends.http import Client
@@ -215,6 +216,8 @@ class OpenAIBackend(Backend):
         values = weigh(positions, request.options)
         if values is None:
             raise Unanswered("no-option", (self._text(choice) or "")[:200])
+        if isinstance(values, Unclear):
+            raise Unanswered("unclear-option", f"{values.share:.0%} of the probability may belong to several options")
         return Choice(values, _usage(said)[0])
 
     async def _parsed(self, request: ChoiceRequest) -> Choice:

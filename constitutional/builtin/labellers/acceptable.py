@@ -46,7 +46,7 @@ class Acceptable(RowStage[Response, Rating]):
     class Params(JudgeParams):
         """Parameters of `acceptable`."""
 
-        options: tuple[str, str] = ("yes", "no")
+        options: tuple[str, str] = ("Yes", "No")
         """The judge's words for acceptable and for not, as the template has them."""
         template: TemplateName = "acceptable/yes-no"
         """The prompt; it is given `transcript`, `response` and `principle`."""

@@ -54,7 +54,7 @@ class Human(WholeStage):
 
     The file has a line for each vote: `pair` (the pair's id), `verdict` (`first` or `second`: the pair's own first or
     second answer, wherever it was shown; `tie`; `skip`) and `annotator`; `order` (`ba` where the second answer was shown
-    first), `principle` and `comment` may stand there.  A pair that nobody voted on is unscored.
+    first), `principle` and `comment` may stand there.  A pair that nobody voted on abstains.
     """
 
     kind, name, version = "labeller", "human", 1
@@ -93,7 +93,7 @@ class Human(WholeStage):
         voted = {vote.pair for vote in votes}
         fates: Counter[tuple[Fate, str]] = Counter()
         for pair in pairs.values():
-            fates[("kept", "") if pair.row_id in voted else ("unscored", NO_VOTE)] += 1
+            fates[("kept", "") if pair.row_id in voted else ("abstained", NO_VOTE)] += 1
         return Outputs(rows={MAIN: votes}, fates=dict(fates))
 
     def _pairs(self, rows: Iterable[Pair]) -> dict[str, Pair]:

@@ -43,7 +43,7 @@ class Steps(RowStage[Response, Rating]):
         """The text between two steps; left out, a blank line, or a new line where there is no blank one."""
         most_steps: int = Field(default=64, ge=1, le=1000)
         """An answer of more steps is dropped before it is judged."""
-        options: tuple[str, str] = ("yes", "no")
+        options: tuple[str, str] = ("Yes", "No")
         """The judge's words for a right step and a wrong one, as the template has them."""
         template: TemplateName = "step/yes-no"
         """The prompt; it is given `transcript`, `before` (a list), `step`, `number` (from 1) and `principle`."""
