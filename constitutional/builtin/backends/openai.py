@@ -114,7 +114,7 @@ class OpenAIParams(BackendParams):
 class OpenAIBackend(Backend):
     """Asks a server, one request a question, as many at once as it can take."""
 
-    name, version, Params = "openai", 1, OpenAIParams
+    name, version, Params = "openai", 2, OpenAIParams
     gives = Capability.TEXT | Capability.CHOICES
     params: OpenAIParams
     batch_size = 1
@@ -177,11 +177,15 @@ class OpenAIBackend(Backend):
     async def _complete(self, request: Request) -> Completion:
         choice, said = await self._ask(request.messages, self._body(request))
         text, reason = self._text(choice), str(choice.get("finish_reason") or "stop")
-        if reason == "content_filter" and self.params.on_filter == "unscored":
-            raise Unanswered("content_filter", text[:200])
+        self._pass_filter(choice)
         if text is None:
             raise NotNow("empty", "the answer has no content")
         return Completion(text, reason, *_usage(said))
+
+    def _pass_filter(self, choice: dict[str, Any]) -> None:
+        """Raises `Unanswered` where the server's content filter cut the answer, and that is not to be kept."""
+        if choice.get("finish_reason") == "content_filter" and self.params.on_filter == "unscored":
+            raise Unanswered("content_filter", (self._text(choice) or "")[:200])
 
     def _body(self, request: Request) -> dict[str, Any]:
         """What a request asks for, beside its dialogue."""
@@ -201,11 +205,14 @@ class OpenAIBackend(Backend):
             asked |= {"logprobs": self.params.top_logprobs} if self.params.api == "completions" else {
                 "logprobs": True, "top_logprobs": self.params.top_logprobs}  # fmt: skip
             choice, said = await self._ask(request.messages, asked)
+            self._pass_filter(choice)
             positions = _positions(choice)
             if positions:
                 return self._weighed(positions, request, choice, said)
             if self.params.choices == "logprobs":
                 raise Unanswered("no-logprobs", "the server gave no log-probabilities")
+            if not self._text(choice):
+                raise NotNow("empty", "the answer has no content")
             self._once(
                 "gives no log-probabilities: options are read from its words, and such votes are marked `parsed`"
             )
@@ -222,6 +229,7 @@ class OpenAIBackend(Backend):
 
     async def _parsed(self, request: ChoiceRequest) -> Choice:
         choice, said = await self._ask(request.messages, {"temperature": 0.0, self.params.length_key: WORDS})
+        self._pass_filter(choice)
         text = self._text(choice)
         if text is None:
             raise NotNow("empty", "the answer has no content")
