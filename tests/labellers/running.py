@@ -33,6 +33,7 @@ PAIRS: Sequence[Mapping[str, Any]] = (
 ANSWERS: Sequence[Mapping[str, Any]] = (
     {"prompt": "Why is 2 + 2 = 4?", "completion": "Count two.\n\nCount two more.\n\nThat makes four.", "item": 0},
     {"prompt": "My card?", "completion": "It is 4111 1111 1111 1111.", "item": 1},
+    {"prompt": "How?", "completion": "```python\nimport subprocess\nsubprocess.call(x, shell=True)\n```", "item": 2},
 )
 
 #: A judge that finds passwords bad, likes the first place a little, and reasons where it is asked to.
