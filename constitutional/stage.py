@@ -51,6 +51,8 @@ class Ask(NamedTuple):
 
     capability: Capability
     labelled: bool = False
+    #: The port whose place this one may take: a spec writes exactly one of the two.
+    instead_of: str | None = None
 
 
 class Stage(ABC):
@@ -82,6 +84,11 @@ class Stage(ABC):
         return ()
 
     @classmethod
+    def sees_examples(cls, params: Any) -> bool:
+        """Whether the examples of those principles can change what this stage does, too."""
+        return False
+
+    @classmethod
     def figures(cls, params: Any) -> Sequence[str]:
         """Names of the figures that `require:` may bound, each per label of a labelled port."""
         return ()
@@ -110,6 +117,10 @@ class RowContext(Protocol):
 
     constitution: Constitution
     seed: int
+
+    @property
+    def model_names(self) -> Sequence[str]:
+        """The models there are, as `ask` and `choose` call them: `model`, `models.LABEL`; in the order of the spec."""
 
     @property
     def random(self) -> random.Random:

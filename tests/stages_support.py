@@ -69,7 +69,9 @@ def response(text: str = "an answer", ask: str = "hello", **values: Any) -> Resp
 class RowScript:
     """`RowContext` over a rule; templates are rendered for real, so that a missing variable shows."""
 
-    def __init__(self, rule: Rule, row: Record, path: str = "test/test", book: Constitution | None = None) -> None:
+    def __init__(self, rule: Rule, row: Record, path: str = "test/test", book: Constitution | None = None,
+                 models: Sequence[str] = ("model",)) -> None:  # fmt: skip
+        self.model_names = tuple(models)
         self.constitution = book or constitution()
         self.seed = SEED
         self.asked: list[Asked] = []
@@ -89,13 +91,18 @@ class RowScript:
 
     async def _say(self, request: Any, model: str, seed: int | None) -> Said:
         await asyncio.sleep(0)
-        template, values = self._rendered.get(request.messages, ("", {}))
+        template, values = self._last(request.messages)
         asked = Asked(model, template, values, request, seed)
         self.asked.append(asked)
         said = self._rule(asked)
         if isinstance(said, Unanswered):
             raise said
         return said
+
+    def _last(self, shown: Messages) -> tuple[str, Mapping[str, Any]]:
+        """What the end of a dialogue was rendered from: examples may stand before a question."""
+        ends = (shown[at:] for at in range(len(shown)))
+        return next((self._rendered[end] for end in ends if end in self._rendered), ("", {}))
 
     def render(self, template: str, **values: object) -> Messages:
         shown = load(template)
@@ -115,9 +122,9 @@ class RowScript:
 
 
 def process(stage: RowStage[Any, Any], row: Record, rule: Rule = lambda asked: "said",
-            book: Constitution | None = None) -> Sequence[Any]:  # fmt: skip
+            book: Constitution | None = None, models: Sequence[str] = ("model",)) -> Sequence[Any]:  # fmt: skip
     """Run one row through a row stage."""
-    return asyncio.run(stage.process(row, RowScript(rule, row, stage.path, book)))
+    return asyncio.run(stage.process(row, RowScript(rule, row, stage.path, book, models)))
 
 
 def dropped(stage: RowStage[Any, Any], row: Record, rule: Rule = lambda asked: "said") -> str | None:

@@ -44,7 +44,8 @@ def values(text: str) -> dict[str, Any]:
     """A value for each input of the templates in the box, every text in it being `text`."""
     principle = Principle(id="p", rule=text, critique=text, revision=text, compare=text)
     return {"prompt": DIALOGUE, "response": text, "critique": text, "principle": principle, "principles": [principle, principle],
-            "transcript": text, "first": text, "second": text}  # fmt: skip
+            "transcript": text, "first": text, "second": text, "question": DIALOGUE, "reasoning": text, "before": [text, text],
+            "step": text, "number": 2, "low": 1, "high": 10}  # fmt: skip
 
 
 @pytest.mark.parametrize("name", names())

@@ -84,5 +84,5 @@ def _of_votes(votes: Iterable[Vote]) -> tuple[list[Label], int]:
             vote = standing.votes[0]
             judges = ", ".join(sorted({vote.judge for vote in standing.votes}))
             p_first = sigmoid(standing.first_wins(CLAMP, "logit"))
-            found.append(Label(vote.pair, standing.principle, vote.prompt, vote.first, vote.second, p_first, judges))
+            found.append(Label(vote.pair, standing.voter, vote.prompt, vote.first, vote.second, p_first, judges))
     return found, unusable

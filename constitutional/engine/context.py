@@ -50,6 +50,10 @@ class OneRow:
         self._row = row
         self._dispatcher = dispatcher
 
+    @property
+    def model_names(self) -> Sequence[str]:
+        return tuple(self._step.models)
+
     @cached_property
     def random(self) -> random.Random:
         return row_random(self.seed, self._step.path, self._row.row_id)

@@ -95,10 +95,18 @@ class _Maker:
             "seed": self._checked.spec.seed,
             "params": fp.parameters(stage.params),
             "templates": {name: template.digest for name, template in templates.items()},
-            "principles": {p.id: [p.digest(), p.weight] for p in cls.sees(stage.params, self.constitution)},
+            "principles": self._principles(cls, stage.params),
             "models": {port: use.fingerprint for port, use in models.items()},
             "inputs": {port: [[i.fingerprint, i.output, i.label] for i in items] for port, items in inputs.items()},
         }
+
+    def _principles(self, cls: type[Stage], params: StageParams) -> dict[str, list[Any]]:
+        """Digest and weight of each principle that the stage sees, and its examples where they matter."""
+        seen = {p.id: [p.digest(), p.weight] for p in cls.sees(params, self.constitution)}
+        if cls.sees_examples(params):
+            for id, parts in seen.items():
+                parts.append([example.to_json() for example in self.constitution[id].examples])
+        return seen
 
     def _templates(self, params: StageParams) -> dict[str, Template]:
         names = [getattr(params, field) for field in marked(type(params), TemplateMark)]

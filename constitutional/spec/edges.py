@@ -74,6 +74,7 @@ def check_ports(draft: Draft, findings: Findings) -> None:
         did_you_mean(port, known, "-").strip("?").removeprefix("did you mean ").strip("`") for port in unknown[:50]
     }
     missing = [p for p in known if p not in ports and p not in meant and not (p in takes and takes[p].optional)]
+    missing = [p for p in missing if not _stood_for(p, asks, {*ports, *meant})]
     if missing and not draft.spec.broken:
         names = " and ".join(f"`{port}`" for port in missing)
         message = f"{draft.title} needs {names}"
@@ -83,6 +84,24 @@ def check_ports(draft: Draft, findings: Findings) -> None:
         if port in known and value.refs:
             labelled = takes[port].labelled if port in takes else asks[port].labelled
             _check_arity(port, value, labelled, port in takes and takes[port].many, findings)
+            _check_alone(port, draft, findings)
+
+
+def _stood_for(port: str, asks: Mapping[str, Any], written: set[str]) -> bool:
+    """Whether a port that is not written need not be: it stands in for another, or another for it."""
+    if port in asks and asks[port].instead_of is not None:
+        return True
+    return any(ask.instead_of == port and other in written for other, ask in asks.items())
+
+
+def _check_alone(port: str, draft: Draft, findings: Findings) -> None:
+    """Two ports of which one takes the other's place."""
+    other = draft.cls.asks[port].instead_of if port in draft.cls.asks else None
+    if other is not None and other in draft.spec.ports:
+        first = Label(draft.spec.ports[other].key_span, f"`{other}` is written here")
+        message = f"`{port}` stands in place of `{other}`: {draft.title} takes one of the two"
+        findings.report("wrong-arity", message, draft.spec.ports[port].key_span, secondary=(first,),
+                        help=f"write all models under `{port}`, or one as `{other}`")  # fmt: skip
 
 
 def _help_unknown(port: str, draft: Draft) -> str | None:
@@ -275,7 +294,7 @@ def _check_asked(edge: Edge, ask: Any, draft: Draft, graph: Graph) -> None:
     if model is None or ask.capability in model.backend.cls.gives:
         return
     what = {"TEXT": "text", "CHOICES": "probabilities of choices", "SCORES": "scores"}
-    wanted = what.get(str(ask.capability.name), str(ask.capability.name).lower())
+    wanted = " and ".join(what.get(str(one.name), str(one.name).lower()) for one in ask.capability)
     message = f"{draft.title} asks for {wanted}, which backend `{model.spec.backend}` does not give"
     label = Label(model.spec.backend_span, f"`{model.spec.name}` is asked through this backend")
     graph.findings.report("capability", message, edge.ref.span, secondary=(label,), help="use another backend or stage")

@@ -118,6 +118,8 @@ def _stage_case(registry: Registry, kind: str, name: str, definitions: Schema) -
     ports = {port: _port(one.many, one.labelled, one.about) for port, one in cls.takes.items()}
     asked = {port: _port(False, ask.labelled, "The model to ask.") for port, ask in cls.asks.items()}
     needed = [port for port in {**asked, **ports} if port not in cls.takes or not cls.takes[port].optional]
+    either = {ask.instead_of: port for port, ask in cls.asks.items() if ask.instead_of is not None}
+    needed = [port for port in needed if port not in either and port not in either.values()]
     params, some_needed = _params(cls.Params, f"{kind}/{name}", definitions)
     then = {
         "additionalProperties": False,
@@ -132,6 +134,8 @@ def _stage_case(registry: Registry, kind: str, name: str, definitions: Schema) -
             "matrix": _MATRIX,
         },
     }
+    if either:
+        then["allOf"] = [{"oneOf": [{"required": [one]}, {"required": [other]}]} for one, other in either.items()]
     return _case(kind, name, then)
 
 

@@ -5,8 +5,9 @@ import math
 
 import pytest
 
-from constitutional.api import Pair, Unanswered, user
+from constitutional.api import Pair, Unanswered, UserError, user
 from constitutional.builtin.labellers import MultipleChoice
+from constitutional.constitution.model import Example
 from tests.stages_support import Asked, constitution, principle, process
 
 BOOK = constitution(*(principle(f"p{i}", weight=1.0 + i) for i in range(4)))
@@ -119,3 +120,115 @@ def test_options_must_differ() -> None:
 def test_votes_survive_the_disk() -> None:
     for vote in process(stage(), pair(), fair, BOOK):
         assert type(vote).from_row(vote.to_row()) == vote
+
+
+# -- several judges --------------------------------------------------------------------------------------------------
+
+JUDGES = ("models.strict", "models.mild")
+
+
+def opinionated(asked: Asked) -> tuple[float, ...]:
+    """One judge likes `good` at 0.9, the other at 0.6."""
+    p = 0.9 if asked.model == "models.strict" else 0.6
+    return logs(p, 1 - p) if asked.values["first"] == "good" else logs(1 - p, p)
+
+
+def test_each_judge_votes_under_its_label() -> None:
+    votes = process(stage(principles=2), pair(), opinionated, BOOK, JUDGES)
+    assert [vote.judge for vote in votes] == ["strict", "mild"] * 4
+    assert [vote.order for vote in votes] == ["ab", "ab", "ba", "ba"] * 2
+    assert [round(vote.p_first, 2) for vote in votes[:4]] == [0.9, 0.6, 0.1, 0.4]
+    assert len({vote.row_id for vote in votes}) == 8
+
+
+def test_a_judge_that_does_not_answer_silences_nobody_else() -> None:
+    def rule(asked: Asked) -> tuple[float, ...] | Unanswered:
+        return Unanswered("http 500") if asked.model == "models.mild" else opinionated(asked)
+
+    votes = process(stage(), pair(), rule, BOOK, JUDGES)
+    assert [(vote.judge, vote.abstained) for vote in votes] == [("strict", None), ("mild", "http 500")] * 2
+
+
+# -- examples --------------------------------------------------------------------------------------------------------
+
+OWN = tuple(Example(f"ask {i}", f"good {i}", f"bad {i}") for i in range(3))
+TAUGHT = constitution(principle("kind", examples=OWN))
+
+
+def turns(**params: object) -> dict[str, list[tuple[str, str]]]:
+    """By order, what the judge saw and was told before the question."""
+    seen: list[Asked] = []
+    votes = process(stage(**params), pair(), lambda asked: (seen.append(asked), fair(asked))[1], TAUGHT)
+    return {
+        vote.order: [(m.role, m.content) for m in asked.request.messages]
+        for vote, asked in zip(votes, seen, strict=True)
+    }
+
+
+def better_first(shown: list[tuple[str, str]]) -> list[bool]:
+    """For each example, whether the better answer stood first; the answer must say so, too."""
+    made = []
+    for (_, question), (role, answer) in zip(shown[::2], shown[1::2], strict=False):
+        assert role == "assistant"
+        first = question.index("good") < question.index("bad")
+        assert answer == ("A" if first else "B")
+        made.append(first)
+    return made
+
+
+def test_the_principles_own_examples_stand_before_the_question() -> None:
+    shown = turns(shots=3)["ab"]
+    assert [role for role, _ in shown] == ["user", "assistant"] * 3 + ["user"]
+    assert all(f"good {i}" in shown[2 * i][1] and f"ask {i}" in shown[2 * i][1] for i in range(3))
+    assert "(A) good\n" in shown[-1][1]
+    assert len(turns(shots=1)["ab"]) == 3
+
+
+def test_places_of_the_better_example_take_turns_and_mirror_between_orders() -> None:
+    shown = turns(shots=2)
+    assert sorted(better_first(shown["ab"])) == [False, True]
+    assert better_first(shown["ba"]) == [not first for first in better_first(shown["ab"])]
+
+
+def test_which_place_comes_first_belongs_to_the_row() -> None:
+    seen: list[Asked] = []
+    for i in range(100):
+        process(
+            stage(shots=1, orders="fixed"),
+            pair(f"pair {i}"),
+            lambda asked: (seen.append(asked), fair(asked))[1],
+            TAUGHT,
+        )
+    begun = [asked.request.messages[1].content for asked in seen]
+    assert 30 < begun.count("A") < 70
+
+
+def test_examples_of_the_spec() -> None:
+    shown = turns(shots=[{"prompt": "pay me", "better": "good no", "worse": "bad yes"}])["ab"]
+    assert len(shown) == 3
+    assert "User: pay me" in shown[0][1]
+
+
+def test_an_example_may_be_about_another_principle() -> None:
+    book = constitution(principle("a"), principle("b", group="other"))
+    params = {"groups": ["principles"], "shots": [{"prompt": "p", "better": "good", "worse": "bad", "principle": "b"}]}
+    seen: list[Asked] = []
+    process(stage(**params), pair(), lambda asked: (seen.append(asked), fair(asked))[1], book)
+    assert "compare of b" in seen[0].request.messages[0].content
+    assert "compare of a" in seen[0].request.messages[2].content
+    assert [p.id for p in MultipleChoice.sees(MultipleChoice.Params(**params), book)] == ["a", "b"]  # type: ignore[arg-type]
+
+
+def test_what_cannot_be_shown_is_said_before_anything_is_asked() -> None:
+    bare = constitution(principle("kind", examples=OWN), principle("bare"))
+    with pytest.raises(UserError, match="`bare` has none"):
+        MultipleChoice.sees(MultipleChoice.Params(shots=2), bare)
+    with pytest.raises(UserError, match="nowhere"):
+        MultipleChoice.sees(
+            MultipleChoice.Params(shots=[{"prompt": "p", "better": "b", "worse": "w", "principle": "nowhere"}]), bare
+        )  # type: ignore[arg-type]
+
+
+def test_examples_are_in_the_fingerprint_where_they_are_shown() -> None:
+    assert not MultipleChoice.sees_examples(MultipleChoice.Params())
+    assert MultipleChoice.sees_examples(MultipleChoice.Params(shots=1))

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from constitutional.api import Choice, ChoiceRequest, Completion, NotNow, Request, RunError, Unanswered, UserError, user
 from constitutional.builtin.backends.http import checked_address, retry_after
 from constitutional.builtin.backends.openai import OpenAIBackend, OpenAIParams
-from constitutional.builtin.backends.options import Position, chosen, named, weigh
+from constitutional.builtin.backends.options import Position, Unclear, weigh
+from constitutional.builtin.backends.words import chosen, named
 from tests.remote.server import OPTIONS, said, serving
 
 REQUEST = Request((user("hello there"),), max_new_tokens=7, temperature=0.5, top_p=0.9, stop=("END",), seed=11)
@@ -295,9 +296,69 @@ def test_no_option_at_all_is_no_answer():
     assert weigh([], ("A", "B")) is None
 
 
+def test_an_answer_that_ends_is_the_shorter_of_options_that_begin_alike():
+    """ "1" and "10": a server that says "1" and nothing more has not said the least of what is listed."""
+    only = weigh([place("1", **{"1": math.log(0.9), "8": math.log(0.1)})], ("1", "8", "10"))
+    assert only == pytest.approx((math.log(0.9), math.log(0.1), math.log(0.1)))
+    first = place("1", **{"1": math.log(0.8), "8": math.log(0.2)})
+    for end in ("", "<|im_end|>", ".", "\n"):
+        second = Position(end, {end: math.log(0.75), "0": math.log(0.25)})
+        said = weigh([first, second], ("1", "8", "10"))
+        assert said == pytest.approx((math.log(0.6), math.log(0.2), math.log(0.2))), repr(end)
+    ten = weigh([first, Position("0", {"0": math.log(0.9), "": math.log(0.1)})], ("1", "8", "10"))
+    assert ten == pytest.approx((math.log(0.08), math.log(0.2), math.log(0.72)))
+
+
+def test_what_may_be_one_option_or_another_is_shared_where_it_is_little_and_no_answer_where_it_is_much():
+    little = weigh([place("8", **{"8": math.log(0.9), "1": math.log(0.1)})], ("1", "8", "10"))
+    assert little == pytest.approx((math.log(0.05), math.log(0.9), math.log(0.05)))
+    much = weigh([place("8", **{"8": math.log(0.6), "1": math.log(0.4)})], ("1", "8", "10"))
+    assert much == Unclear(pytest.approx(0.4))
+
+
+def test_words_count_in_any_case_and_letters_do_not():
+    assert weigh([place("Yes", Yes=math.log(0.7), no=math.log(0.3))], ("yes", "no")) == pytest.approx(
+        (math.log(0.7), math.log(0.3))
+    )
+    assert weigh([place("a", a=-0.1, B=-3.0)], ("A", "B")) == pytest.approx((-3.0, -3.0))
+
+
+@pytest.mark.parametrize("text", [
+    "A tie", "A tie.", "A and B are equal", "A) and B) are equally good", "Both", "Both A and B", "Neither A nor B", "not A",
+    "It is not A.", "A is worse", "A better answer would cite the rule", "I cannot choose A", "A or B, it depends", "A/B",
+    "Answer: A or B", "The answer is not A", "A is as good as B", "The same", "I prefer neither option A nor B", "a", "AB",
+])  # fmt: skip
+def test_doubt_in_words_is_no_verdict(text):
+    assert named(text, ("A", "B")) is None
+
+
+@pytest.mark.parametrize(("text", "index"), [
+    ("Safe.", 0), ("UNSAFE", 1), ("unsafe, since it asks for a code", 1), ("not safe", None), ("It is unsafe", 1), ("Safe and unsafe", None),
+])  # fmt: skip
+def test_options_that_are_words(text, index):
+    assert named(text, ("safe", "unsafe")) == index
+
+
+@pytest.mark.parametrize(
+    ("text", "index"), [("No", 1), ("no, it does not", 1), ("Yes.", 0), ("Yes and no", None), ("no idea", None)]
+)
+def test_yes_and_no(text, index):
+    assert named(text, ("Yes", "No")) == index
+
+
+@given(st.text(alphabet="AB ()*.,:\n'aornotie", max_size=24))
+def test_what_is_named_stands_in_the_answer_and_mirrors(text):
+    """Whatever is said: an option that is not there is never named, and no letter is preferred to the other."""
+    found = named(text, ("A", "B"))
+    assert found is None or "AB"[found] in text
+    assert named(text, ("B", "A")) == (None if found is None else 1 - found)
+
+
 @pytest.mark.parametrize(("text", "index"), [
     ("A", 0), ("(B) because", 1), (" B.", 1), ("**A** is better", 0), ("I choose A, for it is kinder", 0), ("Answer: B", 1),
-    ("A or B? Both are fine", 0), ("Either of B and A", None), ("Neither", None), ("", None), ("Apples", None),
+    ("A or B? Both are fine", None), ("Either of B and A", None), ("Neither", None), ("", None), ("Apples", None),
+    ("A is better than B", 0), ("The answer is (B).", 1), ("My choice: A", 0), ("B since A asks for a code", 1), ("Response B is clearer", 1),
+    ("A) It does not ask for a password", 0), ("I prefer B over A", 1), ("B\n\nA asks for secrets", 1),
 ])  # fmt: skip
 def test_options_in_words(text, index):
     assert named(text, ("A", "B")) == index

@@ -263,3 +263,15 @@ def test_limits_are_looked_at_if_their_model_is_given(tmp_path: Path) -> None:
             write(tmp_path, text.replace("max_failures", "most")), registry(), environ={"MOST": ""}, limits=Limits
         )
     assert [d.code for d in caught.value.diagnostics] == ["unknown-parameter"]
+
+
+def test_one_model_or_several_by_label(tmp_path: Path) -> None:
+    """A port that may take another's place: either is enough, neither is not."""
+    head = HEAD + "  pairs: {generator: pair, model: agent, prompts: rows}\n"
+    line = "  votes: {{labeller: multiple-choice, pairs: pairs{}}}\n"
+    one = look(write(tmp_path, head + line.format(", model: agent")))
+    several = look(write(tmp_path, head + line.format(", models: {a: agent, b: agent}")))
+    assert one.stages["votes"].base_model == {"model": "agent"}
+    assert several.stages["votes"].base_model == {"models.a": "agent", "models.b": "agent"}
+    assert codes(write(tmp_path, head + line.format(""))) == ["missing-input"]
+    assert codes(write(tmp_path, head + line.format(", model: agent, models: {a: agent}"))) == ["wrong-arity"]

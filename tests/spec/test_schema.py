@@ -53,6 +53,7 @@ def test_accepts_a_whole_pipeline(validator: Any) -> None:
         "unknown-input-typo",
         "no-kind",
         "wrong-arity",
+        "wrong-arity-both",
         "bad-reference",
         "wrong-shape",
         "unknown-key-group",

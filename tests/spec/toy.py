@@ -92,7 +92,10 @@ class Rewrite(Row, RowStage[Critique, Response]):
 
 class MultipleChoice(Row, RowStage[Pair, Vote]):
     kind, name, version = "labeller", "multiple-choice", 1
-    asks: ClassVar = {"model": Ask(Capability.CHOICES)}
+    asks: ClassVar = {
+        "model": Ask(Capability.CHOICES),
+        "models": Ask(Capability.CHOICES, labelled=True, instead_of="model"),
+    }
 
     class Params(StageParams):
         principles: int = 1

@@ -30,7 +30,8 @@ from constitutional.api import (
     to_json,
     transcript,
 )
-from constitutional.builtin.backends.options import NOT_NAMED, Position, chosen, named, weigh
+from constitutional.builtin.backends.options import NOT_NAMED, Position, Unclear, weigh
+from constitutional.builtin.backends.words import chosen, named
 
 if TYPE_CHECKING:
     from constitutional.builtin.backends.http import Client
@@ -121,7 +122,7 @@ class OpenAIParams(BackendParams):
 class OpenAIBackend(Backend):
     """Asks a server, one request a question, as many at once as it can take."""
 
-    name, version, Params = "openai", 1, OpenAIParams
+    name, version, Params = "openai", 2, OpenAIParams
     gives = Capability.TEXT | Capability.CHOICES | Capability.JSON
     params: OpenAIParams
 
@@ -226,11 +227,15 @@ class OpenAIBackend(Backend):
 
     def _completion(self, choice: dict[str, Any], prompt_tokens: int, completion_tokens: int) -> Completion:
         text, reason = self._text(choice), str(choice.get("finish_reason") or "stop")
-        if reason == "content_filter" and self.params.on_filter == "unscored":
-            raise Unanswered("content_filter", text[:200])
+        self._pass_filter(choice)
         if text is None:
             raise NotNow("empty", "the answer has no content")
         return Completion(text, reason, prompt_tokens, completion_tokens)
+
+    def _pass_filter(self, choice: dict[str, Any]) -> None:
+        """Raises `Unanswered` where the server's content filter cut the answer, and that is not to be kept."""
+        if choice.get("finish_reason") == "content_filter" and self.params.on_filter == "unscored":
+            raise Unanswered("content_filter", (self._text(choice) or "")[:200])
 
     def _body(self, request: Request) -> dict[str, Any]:
         """What a request asks for, beside its dialogue."""
@@ -252,11 +257,14 @@ class OpenAIBackend(Backend):
             asked |= {"logprobs": self.params.top_logprobs} if self.params.api == "completions" else {
                 "logprobs": True, "top_logprobs": self.params.top_logprobs}  # fmt: skip
             choices, said = await self._ask(request.messages, asked)
+            self._pass_filter(choices[0])
             positions = _positions(choices[0])
             if positions:
                 return self._weighed(positions, request, choices[0], said)
             if self.params.choices == "logprobs":
                 raise Unanswered("no-logprobs", "the server gave no log-probabilities")
+            if not self._text(choices[0]):
+                raise NotNow("empty", "the answer has no content")
             self._once(
                 "gives no log-probabilities: options are read from its words, and such votes are marked `parsed`"
             )
@@ -267,6 +275,8 @@ class OpenAIBackend(Backend):
         values = weigh(positions, request.options)
         if values is None:
             raise Unanswered("no-option", (self._text(choice) or "")[:200])
+        if isinstance(values, Unclear):
+            raise Unanswered("unclear-option", f"{values.share:.0%} of the probability may belong to several options")
         return Choice(values, _usage(said)[0])
 
     async def _parsed(self, request: ChoiceRequest) -> Choice:
@@ -275,6 +285,7 @@ class OpenAIBackend(Backend):
         if held:
             asked |= {self.params.length_key: 4 * WORDS} | _held_to(_one_of(request.options))
         choices, said = await self._ask(request.messages, asked)
+        self._pass_filter(choices[0])
         text = self._text(choices[0])
         if text is None:
             raise NotNow("empty", "the answer has no content")

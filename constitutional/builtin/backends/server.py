@@ -66,7 +66,7 @@ class ServerParams(OpenAIParams):
 class ServerBackend(OpenAIBackend):
     """Starts a server on a free port of loopback and asks it."""
 
-    name, version, Params = "server", 1, ServerParams
+    name, version, Params = "server", 2, ServerParams
     params: ServerParams
 
     def __init__(self, params: BackendParams) -> None:
