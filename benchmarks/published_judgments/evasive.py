@@ -13,6 +13,8 @@ from .lines import SEED, Line, Study
 from .reading import rows
 
 STUDY = "evasive answers"
+#: Samples of each model as published; files of another size are another study.
+SIZE = 680
 #: By phrase list; the paper says of RL-CAI "virtually never".
 PUBLISHED = {"PALMS_HHRLHF": 0.291, "PALMS_RLMADISON": 0.0, "PALMS_RLMADISON_COT": 0.009}
 
@@ -40,6 +42,6 @@ def _of_model(path: Path) -> Line:
         STUDY,
         f"{name}: evasive",
         share(found, generator(SEED, name), prompts, {"empty": empty}),
-        PUBLISHED.get(name),
+        PUBLISHED.get(name) if len(found) + empty == SIZE else None,
         0.01,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -51,8 +52,9 @@ class Study:
 
 
 def plain(value: float, n: int, method: str = "count") -> Figure:
-    """A figure that is no estimate: a count, an error or a rank correlation."""
-    return {"value": float(value), "low": None, "high": None, "n": n, "unscored": 0, "method": method}
+    """A figure that is no estimate: a count, an error or a rank correlation; no value where it is not a number."""
+    said = None if math.isnan(value) else float(value)
+    return {"value": said, "low": None, "high": None, "n": n, "unscored": 0, "method": method}
 
 
 def table(lines: Iterable[Line]) -> str:

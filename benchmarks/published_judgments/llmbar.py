@@ -24,6 +24,8 @@ PREFERS = {"1": 1.0, "2": 0.0, "None": None, "": None}
 #: Judges asked plainly, on the part that comes from MT-Bench and on the benchmark itself.
 PLAIN = "Vanilla_NoRules"
 PARTS = {"MT-Bench part": re.compile(r"Processed/MT-Bench$"), "LLMBar itself": re.compile(r"LLMBar/")}
+#: How many pairs each part has as published; parts of another size are another study.
+SIZES = {"MT-Bench part": 200, "LLMBar itself": 419}
 #: Pairs without one verdict in both orders; a pair that lacks a verdict is one of them.
 NOT_CONSISTENT = {
     ("MT-Bench part", "GPT-4"): 0.13,
@@ -63,20 +65,26 @@ class Case(NamedTuple):
 def study(judgments: Path, published: Path) -> Study:
     cells, theirs = _read(judgments), _published(published)
     compared = [(cell, _counts(cells[cell]), theirs[cell]) for cell in cells if cell in theirs]
+    if not compared:
+        raise DataError(f"{published} has statistics of none of the cells in {judgments}")
     n = sum(len(cells[cell]) for cell, *_ in compared)
+    told = _warnings(cells, theirs)
     lines = [_equal(name, compared, n) for name in ("correct_False", "correct_True", "correct_both", "equal")]
     for part, pattern in PARTS.items():
         for judge in sorted({cell.evaluator for cell in cells}):
             chosen = [case for cell, cases in cells.items() for case in cases
                       if pattern.search(cell.subset) and cell.evaluator == judge and cell.strategy == PLAIN]  # fmt: skip
-            lines += _of_judge(part, judge, chosen)
+            if chosen:
+                of_judge = _of_judge(part, judge, chosen)
+                lines += of_judge
+                told += _misled(part, judge, *of_judge[1:])
     details = {
         "cells": [
             {**cell._asdict(), "n": len(cells[cell]), "ours": ours, "published": given}
             for cell, ours, given in compared
         ]
     }
-    return Study(STUDY, lines, _warnings(cells, theirs), details)
+    return Study(STUDY, lines, told, details)
 
 
 def _read(path: Path) -> dict[Cell, list[Case]]:
@@ -129,13 +137,11 @@ NAMES = {"correct_False": "right, own order", "correct_True": "right, swapped", 
 
 def _equal(name: str, compared: Iterable[tuple[Cell, Mapping[str, int], Mapping[str, int]]], n: int) -> Line:
     same = [ours[name] == given[name] for _, ours, given in compared]
-    figure = plain(sum(same) / len(same) if same else float("nan"), len(same), "cells")
+    figure = plain(sum(same) / len(same), len(same), "cells")
     return Line(STUDY, f"cells equal to the published: {NAMES[name]}", figure, 1.0, 0.0, note=f"{n:,} pairs")
 
 
 def _of_judge(part: str, judge: str, cases: Sequence[Case]) -> list[Line]:
-    if not cases:
-        return []
     names = f"{judge}, {part}"
     beliefs = [(case, believed(case.ballot.votes, case.ballot.pair, CONSISTENT)) for case in cases]
     kept = [(belief.p_first > 0.5) == case.first_is_better for case, belief in beliefs if belief.p_first is not None]
@@ -149,8 +155,9 @@ def _of_judge(part: str, judge: str, cases: Sequence[Case]) -> list[Line]:
         generator(SEED, part, judge, "same"),
         unscored={"no verdict": len(cases) - len(orders)},
     )
-    unsure = NOT_CONSISTENT.get((part, judge))
-    all_pairs, consistent = ACCURACY.get((part, judge), (None, None))
+    known = len(cases) == SIZES[part]
+    unsure = NOT_CONSISTENT.get((part, judge)) if known else None
+    all_pairs, consistent = ACCURACY.get((part, judge), (None, None)) if known else (None, None)
     return [
         Line(STUDY, f"{names}: same position in both orders", flips),
         Line(STUDY, f"{names}: accuracy, all pairs", share(single, generator(SEED, part, judge, "all"), pairs), all_pairs, 0.001),
@@ -158,6 +165,19 @@ def _of_judge(part: str, judge: str, cases: Sequence[Case]) -> list[Line]:
         Line(STUDY, f"{names}: coverage of those", share([b.p_first is not None for _, b in beliefs], generator(SEED, part, judge, "coverage")),
              None if unsure is None else 1.0 - unsure, 0.001),
     ]  # fmt: skip
+
+
+def _misled(part: str, judge: str, every: Line, kept: Line, coverage: Line) -> list[str]:
+    """Consistent verdicts can be consistently wrong."""
+    before, after, share_kept = (line.ours["value"] for line in (every, kept, coverage))
+    if not isinstance(before, float) or not isinstance(after, float) or after >= before:
+        return []
+    return [f"{judge}, {part}: keeping consistent pairs ({_percent(share_kept)}) takes accuracy from {_percent(before)}"
+            f" to {_percent(after)}: it is wrong alike in both orders, which no swap mends"]  # fmt: skip
+
+
+def _percent(value: Any) -> str:
+    return f"{100 * value:.1f} %"
 
 
 def _warnings(cells: Mapping[Cell, Any], theirs: Mapping[Cell, Any]) -> list[str]:

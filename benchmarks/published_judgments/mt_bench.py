@@ -6,13 +6,14 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import combinations
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from constitutional.api import DataError, Vote
+from constitutional.builtin.debiasers.ballots import Ballot
 from constitutional.builtin.debiasers.bias import measured
 from constitutional.builtin.math.agreement import same_position
 from constitutional.builtin.math.bradley_terry import Game, standings
-from constitutional.builtin.math.figures import Figure, figure, generator, share
+from constitutional.builtin.math.figures import figure, generator, share
 
 from .lines import SEED, Line, Study
 from .reading import rows
@@ -22,16 +23,15 @@ STUDY = "MT-Bench"
 COLUMNS = ("question_id", "turn", "model_a", "model_b", "judge", "winner")
 FLIPPED = "tie (inconsistent)"
 PREFERS = {"model_a": 1.0, "model_b": 0.0, "tie": 0.5}
-#: Table 5 of the paper, setup S2: ties left out; and Bradley-Terry as fitted by hand.
-PUBLISHED = {("judge", 1): 0.85, ("judge", 2): 0.85, ("people", 1): 0.81, ("people", 2): 0.82}
+#: How many verdicts the published files hold; files of another size are another study, with nothing published of it.
+SIZES = (3355, 2400)
+#: Table 5 of the paper, setup S2: ties left out; and Bradley-Terry as fitted elsewhere from the same files.
+AGREEMENT = {("judge", 1): 0.85, ("judge", 2): 0.85, ("people", 1): 0.81, ("people", 2): 0.82}
 FLIPS = 380 / 2400
+MODELS = ("gpt-4", "claude-v1", "gpt-3.5-turbo", "vicuna-13b-v1.2", "alpaca-13b", "llama-13b")
 POINTS = {
-    "gpt-4": 1177,
-    "claude-v1": 1112,
-    "gpt-3.5-turbo": 1104,
-    "vicuna-13b-v1.2": 990,
-    "alpaca-13b": 868,
-    "llama-13b": 749,
+    "people": dict(zip(MODELS, (1177, 1112, 1104, 990, 868, 749), strict=True)),
+    "judge": dict(zip(MODELS, (1314, 1172, 1091, 970, 786, 666), strict=True)),
 }
 
 
@@ -58,12 +58,14 @@ class Said(NamedTuple):
 
 def study(human: Path, judge: Path) -> Study:
     people, machine = _read(human), _read(judge)
+    known = tuple(sum(map(len, judged.values())) for judged in (people, machine)) == SIZES
     turns = sorted({item.turn for item in people})
     lines = [
-        *(_agreement("judge", turn, _with_judge(people, machine, turn)) for turn in turns),
-        *(_agreement("people", turn, _among(people, turn)) for turn in turns),
-        _flips(machine),
-        *_points(people),
+        *(_agreement("judge", turn, _with_judge(people, machine, turn), known) for turn in turns),
+        *(_agreement("people", turn, _among(people, turn), known) for turn in turns),
+        _flips(machine, known),
+        *_points("people", people, known),
+        *_points("judge", machine, known),
     ]
     bias = measured([(made, believed(made.votes, made.pair)) for made in _ballots(machine)], BOTH_ORDERS, SEED)
     return Study(STUDY, lines, _warnings(machine), {"judge": bias})
@@ -89,14 +91,14 @@ def _votes(item: Item, said: Said) -> list[Vote]:
 
     Which place it was is not in the file, and a tie in one order alone is counted there as a difference, too.
     """
-    shown = (item.pair, said.judge, item.first, item.second)
+    shown = (f"{item.pair}/{said.judge}", said.judge, item.first, item.second)
     if said.flipped:
         return [vote(*shown, "ab", 1.0), vote(*shown, "ba", 0.0)]
     return [vote(*shown, "ab", said.prefers_first), vote(*shown, "ba", said.prefers_first)]
 
 
-def _ballots(judged: Mapping[Item, Sequence[Said]]) -> Iterator[Any]:
-    return (ballot(item.pair, _votes(item, said[0])) for item, said in judged.items())
+def _ballots(judged: Mapping[Item, Sequence[Said]]) -> Iterator[Ballot]:
+    return (ballot(f"{item.pair}/{said.judge}", _votes(item, said)) for item, every in judged.items() for said in every)
 
 
 def _machine(item: Item, said: Said) -> bool | None:
@@ -116,8 +118,9 @@ class _Seen(NamedTuple):
 
 
 def _with_judge(people: Mapping[Item, Sequence[Said]], machine: Mapping[Item, Sequence[Said]], turn: int) -> _Seen:
-    pairs = ((item.question, _person(item, person), _machine(item, machine[item][0]))
-             for item, said in people.items() if item.turn == turn and item in machine for person in said)  # fmt: skip
+    pairs = ((item.question, _person(item, person), _machine(item, judge))
+             for item, said in people.items() if item.turn == turn
+             for person in said for judge in machine.get(item, ()))  # fmt: skip
     return _seen(pairs)
 
 
@@ -140,37 +143,40 @@ def _seen(pairs: Iterable[tuple[str, bool | None, bool | None]]) -> _Seen:
     return seen._replace(ties=ties)
 
 
-def _agreement(who: str, turn: int, seen: _Seen) -> Line:
-    name = "judge and people" if who == "judge" else "people and people"
+def _agreement(who: str, turn: int, seen: _Seen, known: bool) -> Line:
     found = share(seen.hits, generator(SEED, who, str(turn)), seen.questions, {"tie or flip": seen.ties})
-    return Line(STUDY, f"{name} agree, turn {turn}, no ties", found, PUBLISHED.get((who, turn)), 0.02)
+    published = AGREEMENT.get((who, turn)) if known else None
+    return Line(STUDY, f"{who} and people agree, turn {turn}, no ties", found, published, 0.02)
 
 
-def _flips(machine: Mapping[Item, Sequence[Said]]) -> Line:
+def _flips(machine: Mapping[Item, Sequence[Said]], known: bool) -> Line:
     orders = [(made.pair.split("/")[0], both) for made in _ballots(machine) for s in made.by_principle()
               if (both := s.both(BOTH_ORDERS.clamp)) is not None]  # fmt: skip
-    found = share([same_position(*both) for _, both in orders], generator(SEED, "flips"), [name for name, _ in orders])
-    return Line(STUDY, "judge's verdict flips with the order", found, FLIPS, 1e-6, note="380 of 2,400")
+    flipped = [same_position(*both) for _, both in orders]
+    found = share(flipped, generator(SEED, "flips"), [name for name, _ in orders])
+    note = f"{sum(flipped):,} of {len(flipped):,}"
+    return Line(STUDY, "judge's verdict flips with the order", found, FLIPS if known else None, 1e-6, note=note)
 
 
-def _points(people: Mapping[Item, Sequence[Said]]) -> list[Line]:
-    played = [
-        (item.question, Game(item.first, item.second, said.prefers_first))
-        for item, every in people.items()
-        for said in every
-    ]
-    found = standings([game for _, game in played], generator(SEED, "points"), [question for question, _ in played])
+def _points(who: str, judged: Mapping[Item, Sequence[Said]], known: bool) -> list[Line]:
+    """Strengths by maximum likelihood; a tie, and a flip, is half a win for each."""
+    played = [(item.question, Game(item.first, item.second, said.prefers_first))
+              for item, every in judged.items() for said in every]  # fmt: skip
+    found = standings([game for _, game in played], generator(SEED, "points", who), [name for name, _ in played])
     games = Counter(name for _, game in played for name in game[:2])
-
-    def shown(name: str) -> Figure:
-        method = "Bradley-Terry, cluster bootstrap"
-        return figure(found.points[name], games[name], method, {"resample without estimate": found.unfinished})
-
-    return [Line(STUDY, f"Bradley-Terry points of {name}, by people", shown(name), POINTS.get(name), 1.0, percent=False)
-            for name in found.points]  # fmt: skip
+    theirs = POINTS[who] if known else {}
+    lost = {"resample without estimate": found.unfinished}
+    return [
+        Line(STUDY, f"Bradley-Terry points of {name}, by {who}",
+             figure(points, games[name], "Bradley-Terry, cluster bootstrap", lost), theirs.get(name), 1.0, percent=False)
+        for name, points in found.points.items()
+    ]  # fmt: skip
 
 
 def _warnings(machine: Mapping[Item, Sequence[Said]]) -> list[str]:
-    ties = sum(said[0].prefers_first == 0.5 and not said[0].flipped for said in machine.values())
-    told = [f"{ties} pairs are ties of the judge in both orders, which are no flips"] if ties else []
-    return [*told, f"`{FLIPPED}` also holds ties in one order alone: the file does not tell them from flips"]
+    every = [one for said in machine.values() for one in said]
+    ties = sum(one.prefers_first == 0.5 and not one.flipped for one in every)
+    told = [f"{ties} verdicts are ties of the judge in both orders, which are no flips"] if ties else []
+    if any(one.flipped for one in every):
+        told.append(f"`{FLIPPED}` also holds ties in one order alone: the file does not tell them from flips")
+    return told

@@ -22,6 +22,8 @@ LABELS = {"1": FULL, "2": REFUSED, "3": PARTIAL}
 OTHERS = {"strmatch_label": "string matching", "gpt4_label": "GPT-4"}
 RULES = "our rules"
 SUFFIXES = re.compile(r"_(?:gpteval|streval)$")
+#: Answers of each model as published; files of another size are another study.
+SIZE = 450
 #: Full and partial refusals on safe prompts (table 1 there), and agreement with people over all 450, three labels.
 SAFE = {"llama2orig": (0.38, 0.216), "mistralguard": (0.096, 0.092), "mistralinstruct": (0.008, 0.008)}
 AGREEMENT = {
@@ -99,7 +101,7 @@ def _shares(name: str, answers: Sequence[Answer]) -> list[Line]:
     lines = []
     for safe in (True, False):
         group = [answer.people for answer in answers if answer.safe == safe]
-        theirs = SAFE.get(name, (None, None)) if safe else (None, None)
+        theirs = SAFE.get(name, (None, None)) if safe and len(answers) == SIZE else (None, None)
         for label, published in zip((REFUSED, PARTIAL), theirs, strict=True):
             found = share([said == label for said in group], generator(SEED, name, label, str(safe)))
             lines.append(
@@ -125,7 +127,7 @@ def _agreements(name: str, answers: Sequence[Answer]) -> list[Line]:
     for who in (*OTHERS.values(), RULES):
         if not any(who in answer.others for answer in answers):
             continue
-        published = AGREEMENT.get(who, {}).get(name)
+        published = AGREEMENT.get(who, {}).get(name) if len(answers) == SIZE else None
         lines.append(_agreement(name, who, "three labels", answers, _exactly, published))
         lines.append(_agreement(name, who, "refusal or not", answers, _refusing))
         held = [answer for answer in answers if answer.held_out]
