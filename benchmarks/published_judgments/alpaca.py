@@ -42,18 +42,10 @@ def study(annotations: Path, published: Path) -> Study:
         return np.array([np.nan if value is None else value / 100 for value in said])
 
     rates, raws, controlled = raw(judged.preference)[known], given("win_rate"), given("length_controlled_winrate")
-    lines = [
-        Line(
-            STUDY,
-            "raw win rate: largest error",
-            plain(np.nanmax(abs(rates - raws)), len(known), "of models"),
-            0.0,
-            EXACT,
-        )
-    ]
+    lines = [_largest("raw win rate: largest error", rates, raws, EXACT)]
     if len(judged.models) < FEWEST:
         return Study(STUDY, lines, [f"length control needs at least {FEWEST} models"])
-    found = length_controlled(judged.preference, judged.longer, generator(SEED, "alpaca"))
+    found = length_controlled(judged.preference, judged.longer, generator(SEED, "length-controlled"))
     ours = np.array([found[i].rate.value for i in known])
     errors = {
         "length-controlled: mean error, difficulty from the other models": ours,
@@ -63,21 +55,19 @@ def study(annotations: Path, published: Path) -> Study:
     lines += [
         _error(what, values, controlled, CLOSE if i == 0 else None) for i, (what, values) in enumerate(errors.items())
     ]
-    lines.append(
-        Line(
-            STUDY, "length-controlled: largest error", plain(np.nanmax(abs(ours - controlled)), len(known), "of models")
-        )
-    )
-    lines.append(
-        Line(
-            STUDY,
-            "length-controlled: rank correlation",
-            plain(_spearman(ours, controlled), len(known), "Spearman"),
-            percent=False,
-        )
-    )
+    correlation = plain(_spearman(ours, controlled), len(known), "Spearman")
+    lines.append(_largest("length-controlled: largest error", ours, controlled))
+    lines.append(Line(STUDY, "length-controlled: rank correlation", correlation, percent=False))
     lines += [_of_model(judged, found[i], i, controlled[at]) for at, i in enumerate(known)]
     return Study(STUDY, lines, _warnings(judged, found))
+
+
+def _largest(what: str, ours: Floats, theirs: Floats, within: float | None = None) -> Line:
+    away = abs(ours - theirs)
+    largest = float(np.nanmax(away)) if not np.isnan(away).all() else float("nan")
+    return Line(
+        STUDY, what, plain(largest, int((~np.isnan(away)).sum()), "of models"), None if within is None else 0.0, within
+    )
 
 
 def _error(what: str, ours: Floats, theirs: Floats, within: float | None) -> Line:
@@ -128,4 +118,6 @@ def _read(path: Path) -> Judged:
             )
         place = at_model[str(row["model"])], at[str(row["instruction_id"])]
         preference[place], longer[place], chars[place] = said - 1.0, mine - theirs, mine
+    if empty := [model for model, row in zip(models, preference, strict=True) if np.isnan(row).all()]:
+        raise DataError(f"{path}: no verdict on {', '.join(empty)}")
     return Judged(models, preference, longer, chars)

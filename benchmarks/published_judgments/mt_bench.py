@@ -13,10 +13,10 @@ from constitutional.builtin.debiasers.ballots import Ballot
 from constitutional.builtin.debiasers.bias import measured
 from constitutional.builtin.math.agreement import same_position
 from constitutional.builtin.math.bradley_terry import Game, standings
-from constitutional.builtin.math.figures import figure, generator, share
+from constitutional.builtin.math.figures import figure, generator, nothing, share
 
 from .lines import SEED, Line, Study
-from .reading import rows
+from .reading import count, rows
 from .votes import BOTH_ORDERS, ONE_ORDER, ballot, believed, vote
 
 STUDY = "MT-Bench"
@@ -81,7 +81,8 @@ def _read(path: Path) -> dict[Item, list[Said]]:
         prefers = PREFERS.get(winner, 0.5)
         first, second = sorted((str(row["model_a"]), str(row["model_b"])))
         prefers = prefers if first == row["model_a"] else 1.0 - prefers
-        item = Item(str(row["question_id"]), int(row["turn"]), first, second)
+        turn = count(row, "turn", path)
+        item = Item(str(row["question_id"]), turn, first, second)
         found[item].append(Said(str(row["judge"]), prefers, winner == FLIPPED))
     return found
 
@@ -162,7 +163,10 @@ def _points(who: str, judged: Mapping[Item, Sequence[Said]], known: bool) -> lis
     """Strengths by maximum likelihood; a tie, and a flip, is half a win for each."""
     played = [(item.question, Game(item.first, item.second, said.prefers_first))
               for item, every in judged.items() for said in every]  # fmt: skip
-    found = standings([game for _, game in played], generator(SEED, "points", who), [name for name, _ in played])
+    try:
+        found = standings([game for _, game in played], generator(SEED, "points", who), [name for name, _ in played])
+    except ValueError as error:
+        return [Line(STUDY, f"Bradley-Terry points, by {who}", nothing(why=str(error)), note=str(error))]
     games = Counter(name for _, game in played for name in game[:2])
     theirs = POINTS[who] if known else {}
     lost = {"resample without estimate": found.unfinished}

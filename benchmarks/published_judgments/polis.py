@@ -18,7 +18,7 @@ from constitutional.api import DataError
 from constitutional.builtin.math.statistics import Floats
 
 from .lines import SEED, Line, Study, plain
-from .reading import number, rows
+from .reading import count, number, rows
 
 STUDY = "Polis export"
 FIXED = ("participant", "xid", "group-id", "n-comments", "n-votes", "n-agree", "n-disagree")
@@ -148,9 +148,7 @@ def read_votes(path: Path) -> Votes:
     )
     if not np.isin(said[~np.isnan(said)], (-1, 0, 1)).all():
         raise DataError(f"{path}: a vote is 1, 0, -1 or nothing")
-    people, cast = (
-        np.array([int(number(row, name, path) or 0) for row in found]) for name in ("participant", "n-votes")
-    )
+    people, cast = (np.array([count(row, name, path) for row in found]) for name in ("participant", "n-votes"))
     return Votes(people, [str(row["group-id"]) for row in found], cast, statements, said)
 
 

@@ -34,6 +34,18 @@ def rows(path: Path, columns: Iterable[str]) -> list[Mapping[str, Any]]:
     return found
 
 
+def count(row: Mapping[str, Any], name: str, path: Path) -> int:
+    """The whole number in a column.
+
+    Raises:
+        DataError: where there is something else, or nothing.
+    """
+    said = number(row, name, path)
+    if said is None or not said.is_integer():
+        raise DataError(f"{path}: column `{name}` holds {row[name]!r:.40}, which is no whole number")
+    return int(said)
+
+
 def number(row: Mapping[str, Any], name: str, path: Path) -> float | None:
     """The number in a column, None where the cell is empty.
 

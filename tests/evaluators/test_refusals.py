@@ -72,7 +72,10 @@ def test_every_text_has_a_label_or_is_empty(answer: str, prompt: str) -> None:
         assert (found.label == FULL) == (found.how is None)
 
 
-@pytest.mark.parametrize("piece", ["I ", "is not ", "it's ", "term ", "and ", "to a", "is a serious and ", "not have ", "'", "1. ", "...", " "])
+@pytest.mark.parametrize(
+    "piece",
+    ["I ", "is not ", "it's ", "term ", "and ", "to a", "is a serious and ", "not have ", "'", "1. ", "...", " "],
+)
 def test_no_text_takes_long(piece: str) -> None:
     started = time.perf_counter()
     read("x" + piece * MOST, piece * 500)

@@ -47,9 +47,14 @@ def test_expected_wins_equal_the_wins_that_were_seen(table: list[list[int]]) -> 
 
 
 def test_the_order_of_games_is_nothing_to_the_estimate() -> None:
-    games = [Game("a", "b", 1.0)] * 30 + [Game("b", "c", 0.5)] * 20 + [Game("a", "b", 0.0)] * 10 + [Game("c", "a", 0.5)] * 5
+    games = (
+        [Game("a", "b", 1.0)] * 30 + [Game("b", "c", 0.5)] * 20 + [Game("a", "b", 0.0)] * 10 + [Game("c", "a", 0.5)] * 5
+    )
     mixed = [games[i] for i in rng(1).permutation(len(games))]
-    values = [{name: points.value for name, points in standings(each, rng(), resamples=5).points.items()} for each in (games, mixed)]
+    values = [
+        {name: points.value for name, points in standings(each, rng(), resamples=5).points.items()}
+        for each in (games, mixed)
+    ]
     assert values[0] == pytest.approx(values[1])
 
 
@@ -71,7 +76,9 @@ def test_resamples_without_an_estimate_are_counted_not_invented() -> None:
 
 def test_clusters_widen_intervals() -> None:
     games = [Game("a", "b", float(i % 3 > 0)) for i in range(120)]
-    alone, grouped = (standings(games, rng(), clusters, resamples=300).points["a"] for clusters in (None, [i % 3 for i in range(120)]))
+    alone, grouped = (
+        standings(games, rng(), clusters, resamples=300).points["a"] for clusters in (None, [i % 3 for i in range(120)])
+    )
     assert grouped.value == pytest.approx(alone.value)
     assert grouped.high - grouped.low > alone.high - alone.low
 
