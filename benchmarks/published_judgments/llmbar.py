@@ -39,6 +39,10 @@ ACCURACY = {
     ("MT-Bench part", "GPT-4"): (0.810, 0.856),
 }
 
+#: What is compared in each cell, and its words.
+NAMES = {"correct_False": "right, own order", "correct_True": "right, swapped", "correct_both": "right in both orders",
+         "equal": "same verdict in both orders"}  # fmt: skip
+
 
 class Cell(NamedTuple):
     """One judge, asked in one way, on one part of the data."""
@@ -63,13 +67,13 @@ class Case(NamedTuple):
 
 
 def study(judgments: Path, published: Path) -> Study:
-    cells, theirs = _read(judgments), _published(published)
-    compared = [(cell, _counts(cells[cell]), theirs[cell]) for cell in cells if cell in theirs]
+    cells, theirs = read(judgments), _published(published)
+    compared = [(cell, counts(cells[cell]), theirs[cell]) for cell in cells if cell in theirs]
     if not compared:
         raise DataError(f"{published} has statistics of none of the cells in {judgments}")
     n = sum(len(cells[cell]) for cell, *_ in compared)
     told = _warnings(cells, theirs)
-    lines = [_equal(name, compared, n) for name in ("correct_False", "correct_True", "correct_both", "equal")]
+    lines = [_equal(name, compared, n) for name in NAMES]
     for part, pattern in PARTS.items():
         for judge in sorted({cell.evaluator for cell in cells}):
             chosen = [case for cell, cases in cells.items() for case in cases
@@ -78,16 +82,13 @@ def study(judgments: Path, published: Path) -> Study:
                 of_judge = _of_judge(part, judge, chosen)
                 lines += of_judge
                 told += _misled(part, judge, *of_judge[1:])
-    details = {
-        "cells": [
-            {**cell._asdict(), "n": len(cells[cell]), "ours": ours, "published": given}
-            for cell, ours, given in compared
-        ]
-    }
+    differing = [{**cell._asdict(), "ours": ours, "published": given} for cell, ours, given in compared
+                 if any(ours[name] != given[name] for name in given)]  # fmt: skip
+    details = {"cells": len(compared), "differing": differing}
     return Study(STUDY, lines, told, details)
 
 
-def _read(path: Path) -> dict[Cell, list[Case]]:
+def read(path: Path) -> dict[Cell, list[Case]]:
     found: dict[Cell, list[Case]] = defaultdict(list)
     for number, row in enumerate(rows(path, COLUMNS), start=1):
         said = [str(row[name]) for name in ("winner_ab", "winner_ba")]
@@ -107,17 +108,15 @@ def _published(path: Path) -> dict[Cell, dict[str, int]]:
     for number, row in enumerate(rows(path, ("subset", "evaluator", "strategy", "statistics")), start=1):
         try:
             given = json.loads(row["statistics"])
-            counts = {
-                name: int(given[name].split("/")[0])
-                for name in ("correct_False", "correct_True", "correct_both", "equal")
-            }
-        except (ValueError, KeyError, AttributeError) as error:
+            numbers = {name: int(given[name].split("/")[0]) for name in NAMES}
+            numbers["n"] = int(given["equal"].split("/")[1].split("=")[0])
+        except (ValueError, KeyError, AttributeError, IndexError) as error:
             raise DataError(f"{path}: row {number}: no counts among its statistics: {error}") from error
-        found[Cell(row["subset"], row["evaluator"], row["strategy"])] = counts
+        found[Cell(row["subset"], row["evaluator"], row["strategy"])] = numbers
     return found
 
 
-def _counts(cases: Sequence[Case]) -> dict[str, int]:
+def counts(cases: Sequence[Case]) -> dict[str, int]:
     """How many are right in each order and in both, and how many give one verdict in both orders.
 
     As published, two missing verdicts are equal ones; `consistent` is the debiaser's count, to which they are nothing.
@@ -127,12 +126,8 @@ def _counts(cases: Sequence[Case]) -> dict[str, int]:
     consistent = sum(believed(case.ballot.votes, case.ballot.pair, CONSISTENT).p_first is not None for case in cases)
     return {
         "correct_False": sum(ab for ab, _ in right), "correct_True": sum(ba for _, ba in right),
-        "correct_both": sum(ab and ba for ab, ba in right), "equal": consistent + missing, "consistent": consistent,
+        "correct_both": sum(ab and ba for ab, ba in right), "equal": consistent + missing, "consistent": consistent, "n": len(cases),
     }  # fmt: skip
-
-
-NAMES = {"correct_False": "right, own order", "correct_True": "right, swapped", "correct_both": "right in both orders",
-         "equal": "same verdict in both orders"}  # fmt: skip
 
 
 def _equal(name: str, compared: Iterable[tuple[Cell, Mapping[str, int], Mapping[str, int]]], n: int) -> Line:

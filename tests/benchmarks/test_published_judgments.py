@@ -72,9 +72,17 @@ def test_points_count_a_tie_as_half() -> None:
 
 def test_cells_are_counted_as_published_and_consistency_as_a_run_does() -> None:
     found = llmbar.study(DATA / "judgments.jsonl", DATA / "judgments.csv")
-    (cell,) = found.details["cells"]
-    assert cell["ours"] == {"correct_False": 3, "correct_True": 2, "correct_both": 1, "equal": 3, "consistent": 2}
+    (cases,) = llmbar.read(DATA / "judgments.jsonl").values()
+    assert llmbar.counts(cases) == {
+        "correct_False": 3,
+        "correct_True": 2,
+        "correct_both": 1,
+        "equal": 3,
+        "consistent": 2,
+        "n": 6,
+    }
     assert all(line.agrees for line in found.lines[:4])
+    assert found.details == {"cells": 1, "differing": []}
     judge = "machine, LLMBar itself: "
     assert value(found, judge + "same position in both orders") == 0.5
     assert by_name(found)[judge + "same position in both orders"].ours["unscored"] == 2
@@ -89,6 +97,7 @@ def test_a_cell_that_differs_is_told(tmp_path: Path) -> None:
     (tmp_path / "judgments.jsonl").write_text(text)
     found = llmbar.study(tmp_path / "judgments.jsonl", DATA / "judgments.csv")
     assert [line.agrees for line in found.lines[:4]] == [False, True, False, False]
+    assert found.details["differing"][0]["ours"]["correct_False"] == 2
     assert run_script("--llmbar", str(tmp_path / "judgments.jsonl"), str(DATA / "judgments.csv")) == 1
 
 
