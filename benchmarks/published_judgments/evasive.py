@@ -15,7 +15,7 @@ from .reading import rows
 STUDY = "evasive answers"
 #: Samples of each model as published; files of another size are another study.
 SIZE = 680
-#: By phrase list; the paper says of RL-CAI "virtually never".
+#: By another phrase list; the paper says of RL-CAI "virtually never".
 PUBLISHED = {"PALMS_HHRLHF": 0.291, "PALMS_RLMADISON": 0.0, "PALMS_RLMADISON_COT": 0.009}
 
 
@@ -38,10 +38,6 @@ def _of_model(path: Path) -> Line:
             found.append(evasive(text))
             prompts.append(row["rl_prompt"])
     name = path.name.partition(".")[0]
-    return Line(
-        STUDY,
-        f"{name}: evasive",
-        share(found, generator(SEED, name), prompts, {"empty": empty}),
-        PUBLISHED.get(name) if len(found) + empty == SIZE else None,
-        0.01,
-    )
+    published = PUBLISHED.get(name) if len(found) + empty == SIZE else None
+    evades = share(found, generator(SEED, name), prompts, {"empty": empty})
+    return Line(STUDY, f"{name}: evasive", evades, published, 0.01, recount=True)

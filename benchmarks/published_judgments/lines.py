@@ -25,6 +25,8 @@ class Line:
     within: float | None = None
     percent: bool = True
     note: str = ""
+    #: What stands as `published` is nobody's print but an independent recount of the same files.
+    recount: bool = False
 
     @property
     def agrees(self) -> bool | None:
@@ -58,7 +60,7 @@ def plain(value: float, n: int, method: str = "count") -> Figure:
 
 
 def table(lines: Iterable[Line]) -> str:
-    """Markdown: ours beside published."""
+    """Markdown: ours beside published; † marks a recount."""
     rows = [
         "| what | ours | 95 % interval | n | unscored | published | |",
         "| --- | --- | --- | --- | --- | --- | --- |",
@@ -73,7 +75,7 @@ def _row(line: Line) -> str:
     interval = (
         "" if ours["low"] is None else f"{_number(ours['low'], line.percent)} to {_number(ours['high'], line.percent)}"
     )
-    published = "" if line.published is None else _number(line.published, line.percent)
+    published = "" if line.published is None else _number(line.published, line.percent) + "†" * line.recount
     told = "; ".join(part for part in (mark, line.note) if part)
     cells = (
         line.what,

@@ -34,7 +34,7 @@ NOT_CONSISTENT = {
 }
 #: Accuracy over all pairs, and over consistent pairs alone.
 ACCURACY = {
-    ("MT-Bench part", "ChatGPT"): (0.7125, 0.870),
+    ("MT-Bench part", "ChatGPT"): (0.712, 0.870),
     ("LLMBar itself", "ChatGPT"): (0.400, 0.336),
     ("MT-Bench part", "GPT-4"): (0.810, 0.856),
 }
@@ -155,10 +155,10 @@ def _of_judge(part: str, judge: str, cases: Sequence[Case]) -> list[Line]:
     all_pairs, consistent = ACCURACY.get((part, judge), (None, None)) if known else (None, None)
     return [
         Line(STUDY, f"{names}: same position in both orders", flips),
-        Line(STUDY, f"{names}: accuracy, all pairs", share(single, generator(SEED, part, judge, "all"), pairs), all_pairs, 0.001),
-        Line(STUDY, f"{names}: accuracy, consistent pairs", share(kept, generator(SEED, part, judge, "kept")), consistent, 0.001),
+        Line(STUDY, f"{names}: accuracy, all pairs", share(single, generator(SEED, part, judge, "all"), pairs), all_pairs, 0.001, recount=True),
+        Line(STUDY, f"{names}: accuracy, consistent pairs", share(kept, generator(SEED, part, judge, "kept")), consistent, 0.001, recount=True),
         Line(STUDY, f"{names}: coverage of those", share([b.p_first is not None for _, b in beliefs], generator(SEED, part, judge, "coverage")),
-             None if unsure is None else 1.0 - unsure, 0.001),
+             None if unsure is None else 1.0 - unsure, 0.001, recount=True),
     ]  # fmt: skip
 
 

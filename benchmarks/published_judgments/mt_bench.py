@@ -68,7 +68,10 @@ def study(human: Path, judge: Path) -> Study:
         *_points("judge", machine, known),
     ]
     bias = measured([(made, believed(made.votes, made.pair)) for made in _ballots(machine)], BOTH_ORDERS, SEED)
-    return Study(STUDY, lines, _warnings(machine), {"judge": bias})
+    # Which place won where the orders differ is not in the file: figures that depend on it would be of our making.
+    return Study(
+        STUDY, lines, _warnings(machine), {"judge": {name: bias[name] for name in ("coverage", "pairs", "votes")}}
+    )
 
 
 def _read(path: Path) -> dict[Item, list[Said]]:
@@ -156,7 +159,9 @@ def _flips(machine: Mapping[Item, Sequence[Said]], known: bool) -> Line:
     flipped = [same_position(*both) for _, both in orders]
     found = share(flipped, generator(SEED, "flips"), [name for name, _ in orders])
     note = f"{sum(flipped):,} of {len(flipped):,}"
-    return Line(STUDY, "judge's verdict flips with the order", found, FLIPS if known else None, 1e-6, note=note)
+    return Line(
+        STUDY, "judge's verdict flips with the order", found, FLIPS if known else None, 1e-6, note=note, recount=True
+    )
 
 
 def _points(who: str, judged: Mapping[Item, Sequence[Said]], known: bool) -> list[Line]:
@@ -172,7 +177,7 @@ def _points(who: str, judged: Mapping[Item, Sequence[Said]], known: bool) -> lis
     lost = {"resample without estimate": found.unfinished}
     return [
         Line(STUDY, f"Bradley-Terry points of {name}, by {who}",
-             figure(points, games[name], "Bradley-Terry, cluster bootstrap", lost), theirs.get(name), 1.0, percent=False)
+             figure(points, games[name], "Bradley-Terry, cluster bootstrap", lost), theirs.get(name), 1.0, percent=False, recount=True)
         for name, points in found.points.items()
     ]  # fmt: skip
 

@@ -165,4 +165,5 @@ def _same(kept: Votes, published: Votes) -> float:
 def _passing(how: str, kept: Votes, groups: list[str], theirs: Mapping[str, float]) -> Line:
     passing = int((consensus(kept.votes, groups) >= THRESHOLD).sum())
     what = f"statements with consensus of at least {THRESHOLD}, groups {how}"
-    return _line(what, passing, len(kept.statements), theirs.get(how), 0.0)
+    figure = plain(passing, len(kept.statements))
+    return Line(STUDY, what, figure, theirs.get(how), 0.0, percent=False, recount=True)
