@@ -107,6 +107,11 @@ class Step:
         trained = {use.trained_by.step for use in self.models.values() if use.trained_by is not None}
         return {i.step for inputs in self.inputs.values() for i in inputs} | trained
 
+    def asked(self) -> Mapping[str, ModelUse]:
+        """The models that this step asks, by port; those that it trains are not among them."""
+        asks = self.stage.cls.asks if self.stage is not None else {}
+        return {port: use for port, use in self.models.items() if port.partition(".")[0] in asks}
+
     def streams_from(self) -> set[str]:
         """Names of the steps whose rows drive this one."""
         return {i.step for i in self.inputs.get(self.driving or "", ())} if self.shape is Shape.ROW else set()
