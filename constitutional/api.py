@@ -14,12 +14,14 @@ from constitutional.errors import (
     UserError,
 )
 from constitutional.events import (
+    Amounts,
     Event,
     ModelNotice,
     Progress,
     RowFailed,
     RunFinished,
     RunStarted,
+    Spending,
     StepFinished,
     StepProgress,
     StepReused,
@@ -80,6 +82,7 @@ from constitutional.text import printable
 
 __all__ = [
     "MAIN",
+    "Amounts",
     "Artifact",
     "Ask",
     "Backend",
@@ -139,6 +142,7 @@ __all__ = [
     "Source",
     "SourceParams",
     "SpecPath",
+    "Spending",
     "Stage",
     "StageParams",
     "StepFailed",

@@ -17,7 +17,7 @@ from typing import Any, Protocol
 from constitutional.backend import Backend, Request
 from constitutional.engine.answers import Answer, Question, call_key, decode, encode, guess, tokens
 from constitutional.engine.commit import Commit
-from constitutional.engine.meter import Meter
+from constitutional.engine.meter import Bill, Meter
 from constitutional.engine.retry import Breaker, Pace, Throttle, pause_before
 from constitutional.engine.seats import Seats
 from constitutional.errors import ConstitutionalError, NotNow, RunError, Unanswered
@@ -38,8 +38,10 @@ RESTLESS = 0.05
 
 
 class Tally(Protocol):
-    """Counts a step's calls."""
+    """Counts a step's calls; `step` and `stage` (`kind/name`) say whose."""
 
+    step: str
+    stage: str
     calls: int
     calls_reused: int
     tokens: int
@@ -50,12 +52,16 @@ class _Waiting:
     priority: tuple[int, int]
     question: Question = field(compare=False)
     key: str = field(compare=False)
+    #: Step and stage that ask.
+    by: tuple[str, str] = field(compare=False)
     future: asyncio.Future[Answer] = field(compare=False)
     #: Whether the answer takes the place of one that is known.
     again: bool = field(default=False, compare=False)
     #: How often it was asked.
     attempts: int = field(default=0, compare=False)
     asked_at: float = field(default=0.0, compare=False)
+    #: Its share of the time by the clock, in seconds, and its own time from asking to answer, at the last attempt.
+    took: tuple[float, float] = field(default=(0.0, 0.0), compare=False)
 
 
 class ModelQueue:
@@ -66,7 +72,6 @@ class ModelQueue:
         meter: Meter | None = None,
     ) -> None:  # fmt: skip
         self._meter = meter or Meter()
-        self._meter.admit(use.label, backend)
         self.use = use
         self._seats = seats or Seats()
         self._backend = backend
@@ -79,6 +84,7 @@ class ModelQueue:
         self._asked_again: set[str] = set()
         self._batches: set[asyncio.Task[None]] = set()
         self._out = 0
+        self._shares = Shares()
         self._count = itertools.count()
         self._pumping = False
         self._opening: asyncio.Task[None] | None = None
@@ -104,21 +110,21 @@ class ModelQueue:
             tally.calls_reused += 1
             answer = decode(known)
         else:
-            if over := self._meter.over():
-                raise over
             twin = self._flying.get(key)
             tally.calls_reused += twin is not None
-            answer = await asyncio.shield(twin or self._enqueue(question, key, depth, anew))
+            answer = await asyncio.shield(twin or self._enqueue(question, key, depth, anew, (tally.step, tally.stage)))
         tally.tokens += tokens(answer)
         return answer
 
-    def _enqueue(self, question: Question, key: str, depth: int, again: bool) -> asyncio.Future[Answer]:
+    def _enqueue(
+        self, question: Question, key: str, depth: int, again: bool, by: tuple[str, str]
+    ) -> asyncio.Future[Answer]:
         if again:
             self._asked_again.add(key)
         future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         future.add_done_callback(lambda done: done.cancelled() or done.exception())
         self._flying[key] = future
-        self._push(_Waiting((-depth, next(self._count)), question, key, future, again))
+        self._push(_Waiting((-depth, next(self._count)), question, key, by, future, again))
         return future
 
     def _push(self, item: _Waiting) -> None:
@@ -147,20 +153,34 @@ class ModelQueue:
                 return
             if not self._throttle.room(self._out):
                 return
-            self._send(self._take())
+            batch = self._take()
+            if not batch:
+                self._no_room()
+                return
+            self._send(batch)
 
     def _take(self) -> list[_Waiting]:
-        """The most urgent question and all that wait and are of its sort, up to a batch."""
+        """The most urgent question and all that wait and are of its sort, up to a batch and to what the budget allows."""
         batch: list[_Waiting] = []
         others: list[_Waiting] = []
         most = 1 if self._breaker.open else self._backend.batch_size
         while self._heap and len(batch) < most:
             item = heapq.heappop(self._heap)
             same = not batch or type(item.question) is type(batch[0].question)
+            if same and not self._meter.take(self.use, item.question):
+                others.append(item)
+                break
             (batch if same else others).append(item)
         for item in others:
             heapq.heappush(self._heap, item)
         return batch
+
+    def _no_room(self) -> None:
+        """The budget has no room: for ever, or until it is known what those in flight really cost."""
+        if over := self._meter.over():
+            self._refuse_all(over)
+        else:
+            self._meter.when_there_is_room(self._wake)
 
     def _send(self, batch: list[_Waiting]) -> None:
         now = time.monotonic()
@@ -169,6 +189,7 @@ class ModelQueue:
         for item in batch:
             item.attempts += 1
             item.asked_at = now
+        self._shares.now(self._out)
         self._out += 1
         task = asyncio.get_running_loop().create_task(self._answer(batch))
         self._batches.add(task)
@@ -180,6 +201,7 @@ class ModelQueue:
         self._wake()
         done = []
         for item, answer in zip(batch, answers, strict=True):
+            self._meter.settle(Bill(*item.by, self.use, item.question, answer, *item.took))
             said = self._weigh(item, answer)
             if said is not None:
                 done.append((item, said))
@@ -195,11 +217,15 @@ class ModelQueue:
         try:
             await self._open()
             questions: list[Any] = [item.question for item in batch]
+            before, since = self._shares.now(self._out), time.monotonic()
             ask = self._backend.generate if isinstance(questions[0], Request) else self._backend.choose
             answers: Sequence[Any] = await ask(questions)
             if len(answers) != len(questions):
                 name = type(self._backend).__name__
                 raise RunError(f"backend {name} gave {len(answers)} answers to {len(questions)} questions")
+            share, waited = self._shares.now(self._out) - before, time.monotonic() - since
+            for item in batch:
+                item.took = (share / len(batch), waited)
         except Exception as error:  # noqa: BLE001  (a backend may fail in any way: its rows say how)
             return [error] * len(batch)
         return answers
@@ -228,11 +254,8 @@ class ModelQueue:
         if isinstance(answer, ConstitutionalError) and not isinstance(answer, Unanswered):
             self._refuse_all(answer)
         if not isinstance(answer, BaseException):
-            self._meter.spend(answer, self._backend)
             self._pace.correct(tokens(answer) - guess(item.question))
             self._throttle.answered()
-        if over := self._meter.over():
-            self._refuse_all(over)
         if self._breaker.answered():
             self._notice(self.use.label, "answers again")
         return answer
@@ -296,6 +319,20 @@ class ModelQueue:
         if opening is not None:
             await asyncio.gather(opening, return_exceptions=True)
             await self._backend.close()
+
+
+class Shares:
+    """Time by the clock, divided among what is in flight: what two batches at once take is half each's."""
+
+    def __init__(self) -> None:
+        self._at = time.monotonic()
+        self._sum = 0.0
+
+    def now(self, flying: int) -> float:
+        """Seconds that each of `flying` batches was given so far; the difference of two readings is one batch's share."""
+        before, self._at = self._at, time.monotonic()
+        self._sum += (self._at - before) / max(1, flying)
+        return self._sum
 
 
 class Dispatcher:

@@ -295,12 +295,13 @@ class Execution:
         """Say four times a second how far every running step is."""
         while True:
             await asyncio.sleep(BEAT_SECONDS)
+            self._dispatcher.meter.tick()
             self.last_beat()
 
     def last_beat(self) -> None:
         steps = {name: self._progress(name) for name in [*self._rows, *(n for n in self._done if n not in self._rows)]}
         self._events.emit(
-            Progress(time=time.time(), run=self._plan.name, steps=steps, spent=self._dispatcher.meter.said())
+            Progress(time=time.time(), run=self._plan.name, steps=steps, spending=self._dispatcher.meter.spending())
         )
 
     def _progress(self, name: str) -> StepProgress:

@@ -56,7 +56,7 @@ def estimate(plan: Plan, store: Store) -> Mapping[str, Estimate]:
 
 
 def _measured(plan: Plan, store: Store) -> Mapping[str, Finished]:
-    steps = RunFolder(store, f"{plan.name}-preview").manifest().get("steps", {})
+    steps = RunFolder(store, plan.life[1]).manifest().get("steps", {})
     if not steps:
         raise UserError(
             "there is nothing to estimate from",

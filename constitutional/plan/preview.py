@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -9,7 +10,7 @@ from typing import Any
 
 from constitutional.ids import JsonObject, digest
 from constitutional.plan import fingerprint as fp
-from constitutional.plan.step import Input, ModelUse, Plan, Shape, Step
+from constitutional.plan.step import PREVIEW, Input, ModelUse, Plan, Shape, Step
 from constitutional.source import Source
 
 
@@ -50,7 +51,7 @@ def preview(plan: Plan, rows: int) -> Preview:
     """The plan of a preview of so many rows a source.
 
     Its steps have fingerprints of their own, so that nothing of it is ever taken for a finished step; answers are shared
-    with the run, since they are kept by what was asked.
+    with the run, since they are kept by what was asked.  What fails does not end it: it is to be seen beside the rest.
     """
     made: dict[str, Step] = {}
     stood_in, left_out = [], []
@@ -61,7 +62,10 @@ def preview(plan: Plan, rows: int) -> Preview:
         made[name] = _previewed(step, made, rows)
         if any(use.trained_by for use in step.models.values()):
             stood_in.append(name)
-    return Preview(replace(plan, name=f"{plan.name}-preview", steps=made), tuple(stood_in), tuple(left_out))
+    limits = {**plan.limits, "max_failures": math.inf}
+    name = plan.name + PREVIEW
+    first = replace(plan, name=name, steps=made, limits=limits, previews=plan.name)
+    return Preview(first, tuple(stood_in), tuple(left_out))
 
 
 def _can_be_previewed(step: Step) -> bool:

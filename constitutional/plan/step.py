@@ -117,6 +117,10 @@ class Step:
         return {i.step for i in self.inputs.get(self.driving or "", ())} if self.shape is Shape.ROW else set()
 
 
+#: What a preview's name ends with.
+PREVIEW = "-preview"
+
+
 @dataclass(frozen=True, slots=True)
 class Plan:
     """What would be done, in an order in which it can be done."""
@@ -130,6 +134,14 @@ class Plan:
     limits: Mapping[str, Any] = field(default_factory=dict)
     executor: str = "local"
     executor_params: Mapping[str, Any] = field(default_factory=dict)
+    #: The run whose first rows this plan previews.
+    previews: str = ""
+
+    @property
+    def life(self) -> tuple[str, str]:
+        """The names under which this run spends: its own and its preview's."""
+        own = self.previews or self.name
+        return own, own + PREVIEW
 
     def __getitem__(self, name: str) -> Step:
         return self.steps[name]

@@ -18,6 +18,8 @@ from typing import Any
 import orjson
 
 from constitutional.errors import RunError, StoreFailed
+from constitutional.store import spending
+from constitutional.store.spending import Spent
 
 FORMAT = 2
 BUSY_SECONDS = 60.0
@@ -61,7 +63,7 @@ class Journal:
             self._db.execute("pragma synchronous = normal")
             self._db.execute(f"pragma wal_autocheckpoint = {CHECKPOINT_PAGES}")
             self._check_format()
-            self._db.executescript(_TABLES)
+            self._db.executescript(_TABLES + spending.TABLE)
 
     def _check_format(self) -> None:
         found = self._db.execute("pragma user_version").fetchone()[0]
@@ -105,6 +107,18 @@ class Journal:
         """Remember an answer with the next `flush`: the first one stays, unless this one is to replace it."""
         statement = _REPLACE_ANSWER if replace else _FIRST_ANSWER
         self._pending.append((statement, (key, model, _text(answer))))
+
+    # -- what was spent ----------------------------------------------------------------------------------------------
+
+    def add_spent(self, run: str, spent: Spent) -> None:
+        """Add to what a run has spent with the next `flush`, in the transaction of the answers that it paid for."""
+        self._pending.append((spending.ADD, spending.values(run, spent)))
+
+    def spent(self, run: str | None = None) -> list[Spent]:
+        """What a run has spent in its whole life, by step and model; without a name, what all runs here have asked."""
+        query, named = (spending.ALL, ()) if run is None else (spending.OF_RUN, (run,))
+        with self._telling():
+            return [Spent(*row) for row in self._db.execute(query, named)]
 
     # -- rows --------------------------------------------------------------------------------------------------------
 

@@ -38,6 +38,8 @@ class FaultServer:
         self.asked: Counter[str] = Counter()
         self.answered: Counter[str] = Counter()
         self.faults: Counter[str] = Counter()
+        #: Tokens of prompts and answers, as it tells them.
+        self.usage: list[tuple[int, int]] = []
         self.bodies: list[dict[str, Any]] = []
         self.headers: list[str] = []
         self.flying = self.most = 0
@@ -122,6 +124,7 @@ class FaultServer:
         elif "A or B" in text:
             choice["message"]["content"] = "(A) is better."
         choice["text"] = choice["message"]["content"]
+        self.usage.append((len(text.split()), 3))
         usage = {"prompt_tokens": len(text.split()), "completion_tokens": 3}
         return json.dumps({"object": "chat.completion", "choices": [{**choice, **changed}], "usage": usage}).encode()
 

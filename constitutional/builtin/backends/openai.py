@@ -177,9 +177,9 @@ class OpenAIBackend(Backend):
         choice, said = await self._ask(request.messages, self._body(request))
         text, reason = self._text(choice), str(choice.get("finish_reason") or "stop")
         if reason == "content_filter" and self.params.on_filter == "unscored":
-            raise Unanswered("content_filter", text[:200])
+            raise _paid(Unanswered("content_filter", (text or "")[:200]), said)
         if text is None:
-            raise NotNow("empty", "the answer has no content")
+            raise _paid(NotNow("empty", "the answer has no content"), said)
         return Completion(text, reason, *_usage(said))
 
     def _body(self, request: Request) -> dict[str, Any]:
@@ -204,7 +204,7 @@ class OpenAIBackend(Backend):
             if positions:
                 return self._weighed(positions, request, choice, said)
             if self.params.choices == "logprobs":
-                raise Unanswered("no-logprobs", "the server gave no log-probabilities")
+                raise _paid(Unanswered("no-logprobs", "the server gave no log-probabilities"), said)
             self._once(
                 "gives no log-probabilities: options are read from its words, and such votes are marked `parsed`"
             )
@@ -214,19 +214,21 @@ class OpenAIBackend(Backend):
     def _weighed(self, positions: Sequence[Position], request: ChoiceRequest, choice: Any, said: Any) -> Choice:
         values = weigh(positions, request.options)
         if values is None:
-            raise Unanswered("no-option", (self._text(choice) or "")[:200])
-        return Choice(values, _usage(said)[0])
+            raise _paid(Unanswered("no-option", (self._text(choice) or "")[:200]), said)
+        read, written = _usage(said)
+        return Choice(values, read, completion_tokens=written)
 
     async def _parsed(self, request: ChoiceRequest) -> Choice:
         choice, said = await self._ask(request.messages, {"temperature": 0.0, self.params.length_key: WORDS})
         text = self._text(choice)
         if text is None:
-            raise NotNow("empty", "the answer has no content")
+            raise _paid(NotNow("empty", "the answer has no content"), said)
         found = named(text, request.options)
         if found is None:
-            raise Unanswered("unparseable", text[:200])
+            raise _paid(Unanswered("unparseable", text[:200]), said)
         values = tuple(0.0 if at == found else NOT_NAMED for at in range(len(request.options)))
-        return Choice(values, _usage(said)[0], parsed=True)
+        read, written = _usage(said)
+        return Choice(values, read, parsed=True, completion_tokens=written)
 
     async def _ask(self, messages: Messages, body: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
         """The first choice of the answer, and the whole answer."""
@@ -255,6 +257,12 @@ class OpenAIBackend(Backend):
         if said not in self._noticed:
             self._noticed.add(said)
             self.notice(said)
+
+
+def _paid(error: Unanswered | NotNow, said: dict[str, Any]) -> Unanswered | NotNow:
+    """The error with what its useless answer cost."""
+    error.usage = _usage(said)
+    return error
 
 
 def _usage(said: dict[str, Any]) -> tuple[int, int]:
