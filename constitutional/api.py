@@ -27,6 +27,7 @@ from constitutional.events import (
     StepReused,
     StepStarted,
 )
+from constitutional.forecast import Ahead, Asking, Forecast, Range, Rows, drawn, exactly, tokens, up_to
 from constitutional.hookspecs import hookimpl
 from constitutional.ids import Json, JsonObject, canonical, derived_row_id, digest, row_random, row_seed
 from constitutional.parameters import (
@@ -82,9 +83,11 @@ from constitutional.text import printable
 
 __all__ = [
     "MAIN",
+    "Ahead",
     "Amounts",
     "Artifact",
     "Ask",
+    "Asking",
     "Backend",
     "BackendParams",
     "Capability",
@@ -103,6 +106,7 @@ __all__ = [
     "ExecutorParams",
     "Fate",
     "Flow",
+    "Forecast",
     "Inputs",
     "Json",
     "JsonObject",
@@ -124,6 +128,7 @@ __all__ = [
     "Principle",
     "Progress",
     "Prompt",
+    "Range",
     "Rating",
     "Record",
     "Report",
@@ -135,6 +140,7 @@ __all__ = [
     "RowContext",
     "RowFailed",
     "RowStage",
+    "Rows",
     "RunError",
     "RunFinished",
     "RunStarted",
@@ -164,6 +170,8 @@ __all__ = [
     "canonical",
     "derived_row_id",
     "digest",
+    "drawn",
+    "exactly",
     "hookimpl",
     "messages",
     "nearest",
@@ -171,7 +179,9 @@ __all__ = [
     "row_random",
     "row_seed",
     "to_json",
+    "tokens",
     "transcript",
     "trl_row",
+    "up_to",
     "user",
 ]

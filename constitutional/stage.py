@@ -27,6 +27,7 @@ from typing import (
 )
 
 from constitutional.backend import Capability, Choice, ChoiceRequest, Completion, Request
+from constitutional.forecast import Ahead, Forecast
 from constitutional.ids import Json, JsonObject
 from constitutional.parameters import StageParams
 from constitutional.ports import MAIN, Artifact, Flow, Port
@@ -85,6 +86,11 @@ class Stage(ABC):
     def figures(cls, params: Any) -> Sequence[str]:
         """Names of the figures that `require:` may bound, each per label of a labelled port."""
         return ()
+
+    @classmethod
+    def forecast(cls, params: Any, ahead: Ahead) -> Forecast | None:
+        """Rows and calls to come, for an estimate before the run; None where nothing can be said."""
+        return None
 
     @classmethod
     def check(cls, params: Any) -> Iterable[str]:

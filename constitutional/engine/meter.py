@@ -21,7 +21,8 @@ from constitutional.errors import BudgetSpent, NotNow, StoreFailed, Unanswered
 from constitutional.events import Amounts, Spending
 from constitutional.parameters import Params
 from constitutional.plan.prices import Price, Prices, model_name
-from constitutional.plan.step import ModelUse
+from constitutional.plan.step import ModelUse, Plan
+from constitutional.store.folder import Store
 from constitutional.store.spending import CLOCK, Book, Spent
 
 Clock = Callable[[], float]
@@ -221,6 +222,13 @@ class Meter:
         return Spending(now=_amounts([self._now], seconds), life=_amounts(life, seconds), limits=self._limits)
 
 
+def spent_by(plan: Plan, store: Store) -> Spending:
+    """What a run has spent so far, and the limits of its budget, while it is not running."""
+    budget = Budget.model_validate(plan.limits.get("budget") or {})
+    book = Book(store.journal, plan.name, plan.life) if store.has_journal else None
+    return Meter(budget, book=book, clock=lambda: 0.0).spending()
+
+
 def _amounts(sums: Sequence[_Sum], seconds: float) -> Amounts:
     return Amounts(
         calls=sum(one.calls for one in sums), tokens_in=sum(one.read for one in sums),
@@ -254,4 +262,4 @@ def _said(name: str, amount: float) -> str:
     return f"{amount:,.0f}" if name in ("calls", "tokens") else f"{amount:,.4g}"
 
 
-__all__ = ["Bill", "Budget", "Meter", "dollars_of", "told"]
+__all__ = ["Bill", "Budget", "Meter", "dollars_of", "spent_by", "told"]

@@ -10,12 +10,15 @@ from pydantic import Field
 
 from constitutional.api import (
     MAIN,
+    Ahead,
     Fate,
     Flow,
+    Forecast,
     Inputs,
     Outputs,
     Port,
     Preference,
+    Rows,
     StageParams,
     Vote,
     WholeContext,
@@ -69,6 +72,12 @@ class PositionSwap(WholeStage):
     @classmethod
     def figures(cls, params: Any) -> Sequence[str]:
         return ("coverage", "same_position", "logit_bias", "mean_p_first", "chosen_first", "agreement")
+
+    @classmethod
+    def forecast(cls, params: Any, ahead: Ahead) -> Forecast:
+        votes = ahead.rows("votes")
+        rows = Rows(votes.count.or_less(), votes.prompt, votes.said)
+        return Forecast({MAIN: rows, "abstained": rows})
 
     def run(self, inputs: Inputs, ctx: WholeContext) -> Outputs:
         """Raises `DataError` where votes on one pair show different answers."""

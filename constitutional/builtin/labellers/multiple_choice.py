@@ -12,20 +12,26 @@ from typing import Annotated, Any, ClassVar, Literal, NamedTuple, TypeAlias
 from pydantic import Field
 
 from constitutional.api import (
+    MAIN,
+    Ahead,
     Ask,
+    Asking,
     Capability,
     Choice,
     ChoiceRequest,
     Constitution,
+    Forecast,
     Pair,
     Principle,
     RowContext,
+    Rows,
     RowStage,
     StageParams,
     TemplateName,
     Unanswered,
     Vote,
     derived_row_id,
+    exactly,
     row_random,
     transcript,
 )
@@ -80,6 +86,14 @@ class MultipleChoice(RowStage[Pair, Vote]):
     def sees(cls, params: Any, constitution: Constitution) -> Sequence[Principle]:
         """Those that can be drawn.  Raises `UserError` where there are none."""
         return selected(constitution, params.groups)
+
+    @classmethod
+    def forecast(cls, params: Any, ahead: Ahead) -> Forecast:
+        rows, known = ahead.rows("pairs"), len(ahead.principles)
+        principles = known if params.principles == "all" else min(params.principles, known)
+        calls = rows.count.times(principles * (2 if params.orders == "both" else 1))
+        reads = rows.text.plus(exactly(ahead.templates[params.template])).plus(ahead.principle())
+        return Forecast({MAIN: Rows(calls, rows.prompt, rows.said)}, [Asking("model", calls, reads)])
 
     async def process(self, row: Pair, ctx: RowContext) -> Sequence[Vote]:
         """Raises `Unanswered` where not one question was answered."""
