@@ -50,7 +50,8 @@ class Taken:
         spread = math.sqrt(max(0.0, squares - total * mean) / (self.calls - 1)) * _student(self.calls - 1)
         ends = [amount * mean for amount in calls]
         off = [spread * math.sqrt(n * n / self.calls + n) if math.isfinite(n) else 0.0 for n in calls]
-        return Range(max(0.0, ends[0] - off[0]), min(ends[1] + off[1], calls.times(0, most).high))
+        high = min(ends[1] + off[1], calls.times(0, most).high)
+        return Range(min(high, max(0.0, ends[0] - off[0])), high)
 
 
 class Experience:
