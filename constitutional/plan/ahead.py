@@ -6,6 +6,7 @@ What is done already is counted, not forecast: its rows are those that are there
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -25,6 +26,8 @@ from constitutional.store.folder import RunFolder, Store
 
 #: Rows of a finished step that are measured.
 SEEN = 200
+#: Prompts that are told apart, at most; beyond, it is not known how often one comes.
+DISTINCT = 200_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,14 +123,17 @@ def _counted(rows: Iterable[Record]) -> Rows:
     """Rows that are there, with the mean tokens of their texts; one pass, however many they are."""
     prompts: Counter[int] = Counter()
     prompt = said = 0.0
+    total = 0
     for row in rows:
         text = _prompt(row)
-        prompts[hash(text)] += 1
+        if len(prompts) < DISTINCT:
+            prompts[hash(text)] += 1
+        total += 1
         prompt += tokens(text)
         said += sum(tokens(str(getattr(row, name, None) or "")) for name in _SAID)
-    total = prompts.total()
     each = max(1, total)
-    return Rows(exactly(total), exactly(prompt / each), exactly(said / each), max(prompts.values(), default=1))
+    siblings = max(prompts.values(), default=1) if len(prompts) < DISTINCT else math.inf
+    return Rows(exactly(total), exactly(prompt / each), exactly(said / each), siblings)
 
 
 _SAID = ("completion", "first", "second", "critique", "chosen", "rejected")

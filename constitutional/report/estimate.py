@@ -116,6 +116,7 @@ def _spent(total: Estimate, spending: Spending) -> list[str]:
     )
     for name, spent, more in wanted:
         if name in limits and spent + more.high > limits[name]:
-            will = "goes" if spent + more.low > limits[name] else "may go"
-            lines.append(f"{will} beyond the budget: {name}, {limits[name]:,g}")
+            sure, blank = spent + more.low > limits[name], not more.known
+            will = "goes beyond" if sure else "nobody knows whether it keeps to" if blank else "may go beyond"
+            lines.append(f"{will} the budget: {name}, {limits[name]:,g}")
     return lines

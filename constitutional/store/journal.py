@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import operator
 import sqlite3
 import struct
 from collections.abc import Iterator, Sequence
@@ -56,6 +57,7 @@ class Journal:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._pending: list[tuple[str, tuple[Any, ...]]] = []
+        self._spent: dict[tuple[str, str, str, str], tuple[float, ...]] = {}
         with self._telling():
             path.parent.mkdir(parents=True, exist_ok=True)
             self._db = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None)
@@ -112,7 +114,9 @@ class Journal:
 
     def add_spent(self, run: str, spent: Spent) -> None:
         """Add to what a run has spent with the next `flush`, in the transaction of the answers that it paid for."""
-        self._pending.append((spending.ADD, spending.values(run, spent)))
+        key = (run, spent.step, spent.stage, spent.model)
+        sums, amounts = self._spent.get(key), spending.amounts(spent)
+        self._spent[key] = amounts if sums is None else tuple(map(operator.add, sums, amounts))
 
     def spent(self, run: str | None = None) -> list[Spent]:
         """What a run has spent in its whole life, by step and model; without a name, what all runs here have asked."""
@@ -163,9 +167,11 @@ class Journal:
 
     def flush(self) -> None:
         """Commit what is pending in one transaction; on return it survives the process."""
-        if not self._pending:
+        if not self._pending and not self._spent:
             return
         pending, self._pending = self._pending, []
+        pending += [(spending.ADD, (*key, *sums)) for key, sums in self._spent.items()]
+        self._spent = {}
         try:
             with self._telling():
                 self._db.execute("begin immediate")

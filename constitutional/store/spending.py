@@ -7,7 +7,8 @@ a mean has an interval; `waits` beside `seconds`, so that one knows how much was
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import astuple, dataclass, fields
+from dataclasses import dataclass, fields
+from operator import attrgetter
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -53,6 +54,7 @@ class Spent:
 
 _KEYS = 3
 _AMOUNTS = [field.name for field in fields(Spent)][_KEYS:]
+_OF = attrgetter(*_AMOUNTS)
 ADD = (
     f"insert into spent values ({', '.join('?' * (len(_AMOUNTS) + _KEYS + 1))}) on conflict do update set "  # noqa: S608
     + ", ".join(f"{name} = {name} + excluded.{name}" for name in _AMOUNTS)
@@ -82,6 +84,7 @@ class Book:
         self._journal.flush()
 
 
-def values(run: str, spent: Spent) -> tuple[object, ...]:
-    """The values of one row of the table."""
-    return (run, *astuple(spent))
+def amounts(spent: Spent) -> tuple[float, ...]:
+    """What is added up, in the order of the table."""
+    found: tuple[float, ...] = _OF(spent)
+    return found
