@@ -87,6 +87,8 @@ class ModelQueue:
         self._shares = Shares()
         self._count = itertools.count()
         self._pumping = False
+        #: Whether all that waits here waits for what others in flight will have cost.
+        self._starved = False
         self._opening: asyncio.Task[None] | None = None
         self._closing = False
         patience = backend.patience
@@ -144,7 +146,7 @@ class ModelQueue:
         if turns:
             asyncio.get_running_loop().call_soon(self._pump, turns - 1)
             return
-        self._pumping = False
+        self._pumping = self._starved = False
         while self._heap and not self._closing:
             wait = max(self._breaker.may_ask(), self._pace.wait(), self._throttle.closed_for())
             if wait > 0:
@@ -180,6 +182,7 @@ class ModelQueue:
         if over := self._meter.over():
             self._refuse_all(over)
         else:
+            self._starved = True
             self._meter.when_there_is_room(self._wake)
 
     def _send(self, batch: list[_Waiting]) -> None:
@@ -241,7 +244,7 @@ class ModelQueue:
 
     async def rest(self) -> None:
         """Close when there is nothing to do, and open again when there is."""
-        while self._heap or self._out:
+        while (self._heap and not self._starved) or self._out:
             await asyncio.sleep(RESTLESS)
         await self._shut()
 

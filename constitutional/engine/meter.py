@@ -132,7 +132,8 @@ class Meter:
 
     def when_there_is_room(self, wake: Callable[[], None]) -> None:
         """Call back after the next answer, whose cost is known then."""
-        self._waiting.append(wake)
+        if wake not in self._waiting:
+            self._waiting.append(wake)
 
     def settle(self, bill: Bill) -> None:
         """A question that was taken has come back: count what it cost, which the journal's next flush keeps.

@@ -1,5 +1,6 @@
 """The budget: a run stops cleanly when it is spent, says so, and goes on with a larger one."""
 
+import asyncio
 import json
 import sqlite3
 
@@ -8,13 +9,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from constitutional.backend import Completion, Request
-from constitutional.engine.dispatch import Shares
+from constitutional.engine.commit import Commit
+from constitutional.engine.context import Calls
+from constitutional.engine.dispatch import Dispatcher, Shares
 from constitutional.engine.meter import Bill, Budget, Meter
 from constitutional.engine.run import run
 from constitutional.errors import BudgetSpent, NotNow, Unanswered, UserError
 from constitutional.plan.prices import Price, Prices, Table
 from constitutional.store.artifacts import ROWS
 from constitutional.store.folder import RunFolder, Store
+from constitutional.store.journal import Journal
 from constitutional.store.spending import CLOCK
 from tests.engine.support import Echo, chain, echo_use, registry, user
 
@@ -183,6 +187,30 @@ def test_no_more_is_spent_than_the_limit_whatever_is_in_flight(limit, sizes, mos
     for one in flying:
         meter.settle(one)
     assert meter.spending().life.tokens <= limit
+
+
+def test_who_waits_for_room_gives_way_to_who_holds_it(tmp_path):
+    """One model has the accelerator and no room in the budget; the other has the room and no accelerator."""
+
+    class Claimed(Echo):
+        claims = frozenset({"gpu:0"})
+
+    async def meet() -> tuple[int, str]:
+        with Journal(tmp_path / "journal.sqlite") as journal:
+            meter = Meter(Budget(calls=2))
+            dispatcher = Dispatcher(Commit(journal), lambda use: Claimed(use.params), meter=meter)
+            first, second = (dispatcher.queue(echo_use(model=name, seconds=0.2)) for name in ("first", "second"))
+            one = asyncio.create_task(first.ask(Request((user("one"),)), 1, Calls()))
+            await asyncio.sleep(0.05)
+            other = asyncio.create_task(second.ask(Request((user("two"),)), 1, Calls()))
+            await asyncio.sleep(0.05)
+            with pytest.raises(BudgetSpent, match="2 of 2 calls"):
+                await asyncio.wait_for(first.ask(Request((user("three"),)), 1, Calls()), 10)
+            await asyncio.gather(one, other)
+            await dispatcher.close()
+            return meter.spending().now.calls, (await other).text
+
+    assert asyncio.run(meet()) == (2, "two! 0")
 
 
 def test_what_goes_on_at_once_shares_the_time(monkeypatch):

@@ -20,6 +20,7 @@ from constitutional.plan.preview import preview
 from constitutional.plan.prices import Price, Prices, Table
 from constitutional.report.estimate import tell, to_json
 from constitutional.store.folder import Store
+from tests.engine.support import chain, registry
 from tests.remote.server import serving
 from tests.remote.support import run_spec, write
 
@@ -178,6 +179,25 @@ def test_tokens_and_dollars_of_a_server_lie_within_what_a_preview_foretold(tmp_p
         assert inside(life.tokens_out, total.written)
         assert inside(life.dollars, total.dollars)
         assert (life.tokens_in, life.tokens_out) == tuple(map(sum, zip(*server.usage, strict=True)))
+
+
+def test_a_stage_that_says_nothing_is_unknown_until_it_was_seen(tmp_path):
+    store, plan = Store(tmp_path), chain([f"prompt {n}" for n in range(30)])
+    blind = by_name(estimate(plan, store, Prices()))
+    assert blind["answers"].calls == blind["complaints"].dollars == UNKNOWN
+    assert blind["answers"].basis == "unknown"
+    assert "the stage does not say what it will ask" in "\n".join(
+        tell(estimate(plan, store, Prices()), spent_by(plan, store))
+    )
+    run(preview(plan, 6).plan, registry(), store, say=lambda text: None)
+    seen = by_name(estimate(plan, store, Prices()))
+    assert seen["answers"].calls == seen["answers"].rows == seen["complaints"].calls == (30, 30)
+    assert seen["answers"].basis == "preview of 6 rows; 6 calls of the preview"
+    assert seen["answers"].read == seen["answers"].written == (30, 30)
+    other = chain([f"prompt {n}" for n in range(30)], model="another")
+    assert by_name(estimate(other, store, Prices()))["answers"].basis.startswith(
+        "preview of 6 rows before the spec changed"
+    )
 
 
 def test_a_trainer_takes_as_long_as_last_time(tmp_path, project):
