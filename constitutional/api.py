@@ -15,17 +15,20 @@ from constitutional.errors import (
     UserError,
 )
 from constitutional.events import (
+    Amounts,
     Event,
     ModelNotice,
     Progress,
     RowFailed,
     RunFinished,
     RunStarted,
+    Spending,
     StepFinished,
     StepProgress,
     StepReused,
     StepStarted,
 )
+from constitutional.forecast import Ahead, Asking, Forecast, Range, Rows, drawn, exactly, tokens, up_to
 from constitutional.hookspecs import hookimpl
 from constitutional.ids import Json, JsonObject, canonical, derived_row_id, digest, row_random, row_seed
 from constitutional.parameters import (
@@ -81,8 +84,11 @@ from constitutional.text import printable
 
 __all__ = [
     "MAIN",
+    "Ahead",
+    "Amounts",
     "Artifact",
     "Ask",
+    "Asking",
     "Backend",
     "BackendParams",
     "Capability",
@@ -103,6 +109,7 @@ __all__ = [
     "ExecutorParams",
     "Fate",
     "Flow",
+    "Forecast",
     "Group",
     "Inputs",
     "Json",
@@ -126,6 +133,7 @@ __all__ = [
     "Principle",
     "Progress",
     "Prompt",
+    "Range",
     "Rating",
     "Record",
     "Report",
@@ -137,6 +145,7 @@ __all__ = [
     "RowContext",
     "RowFailed",
     "RowStage",
+    "Rows",
     "RunError",
     "RunFinished",
     "RunStarted",
@@ -146,6 +155,7 @@ __all__ = [
     "SourceParams",
     "Span",
     "SpecPath",
+    "Spending",
     "Stage",
     "StageParams",
     "StepFailed",
@@ -167,6 +177,8 @@ __all__ = [
     "canonical",
     "derived_row_id",
     "digest",
+    "drawn",
+    "exactly",
     "hookimpl",
     "messages",
     "nearest",
@@ -174,7 +186,9 @@ __all__ = [
     "row_random",
     "row_seed",
     "to_json",
+    "tokens",
     "transcript",
     "trl_row",
+    "up_to",
     "user",
 ]

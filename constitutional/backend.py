@@ -86,6 +86,8 @@ class Choice:
     prompt_tokens: int = 0
     #: The model named one option in words and gave no probabilities: the named one has all of it.
     parsed: bool = False
+    #: What the model wrote, where options are weighed by writing.
+    completion_tokens: int = 0
 
     @property
     def probabilities(self) -> tuple[float, ...]:

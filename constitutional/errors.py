@@ -106,6 +106,9 @@ class Unanswered(ConstitutionalError):
     refusal or any other verdict.
     """
 
+    #: Tokens of the prompt and of an answer that came and was of no use: they are paid for all the same.
+    usage: tuple[int, int] = (0, 0)
+
     def __init__(self, reason: str, detail: str = "") -> None:
         super().__init__(f"{reason}: {detail}" if detail else reason)
         self.reason = reason
@@ -122,6 +125,9 @@ class NotNow(ConstitutionalError):
     `after` is the wait in seconds that the server wished for; `busy` says that it had too much to do, so that less is
     asked of it at once; `gone` says that nobody answered at all, so that the question itself is not to blame.
     """
+
+    #: As of `Unanswered`.
+    usage: tuple[int, int] = (0, 0)
 
     def __init__(
         self, reason: str, detail: str = "", *, after: float | None = None, busy: bool = False, gone: bool = False

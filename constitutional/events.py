@@ -103,18 +103,45 @@ class StepProgress:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Amounts:
+    """Calls that models really had, tokens that they read and wrote, dollars, and hours at work.
+
+    `unpriced` calls went to models whose price nobody knows: `dollars` has nothing of them.
+    """
+
+    calls: int = 0
+    tokens_in: int = 0
+    tokens_out: int = 0
+    dollars: float = 0.0
+    unpriced: int = 0
+    hours: float = 0.0
+
+    @property
+    def tokens(self) -> int:
+        return self.tokens_in + self.tokens_out
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spending:
+    """What was spent in this start of a run and in its whole life, previews included; the limits of its budget."""
+
+    now: Amounts
+    life: Amounts
+    limits: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Progress(Event):
     """At most four times a second: the counters of every running step."""
 
     type: ClassVar[str] = "progress"
     steps: Mapping[str, StepProgress]
-    #: Calls, tokens and, where prices are known, dollars that this invocation has asked for.
-    spent: Mapping[str, float] = field(default_factory=dict)
+    spending: Spending | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunFinished(Event):
-    """`status` is `finished`, `gates-failed`, `failed` or `interrupted`."""
+    """`status` is `finished`, `gates-failed`, `failed`, `budget-spent` or `interrupted`."""
 
     type: ClassVar[str] = "run_finished"
     status: str
@@ -122,3 +149,4 @@ class RunFinished(Event):
     figures: Mapping[str, Json] = field(default_factory=dict)
     failed_gates: tuple[str, ...] = ()
     error: str | None = None
+    spending: Spending | None = None

@@ -27,6 +27,7 @@ from typing import (
 )
 
 from constitutional.backend import Capability, Choice, ChoiceRequest, Completion, Request
+from constitutional.forecast import Ahead, Forecast
 from constitutional.ids import Json, JsonObject
 from constitutional.parameters import StageParams
 from constitutional.ports import MAIN, Artifact, Flow, Port
@@ -97,6 +98,11 @@ class Stage(ABC):
     def ranks(cls, params: Any, constitution: Constitution) -> Mapping[str, int]:
         """The priorities, by group of principles, that can change what this stage does: part of its fingerprint."""
         return {}
+
+    @classmethod
+    def forecast(cls, params: Any, ahead: Ahead) -> Forecast | None:
+        """Rows and calls to come, for an estimate before the run; None where nothing can be said."""
+        return None
 
     @classmethod
     def check(cls, params: Any) -> Iterable[str]:

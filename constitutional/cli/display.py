@@ -13,11 +13,13 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from constitutional.engine.meter import dollars_of
 from constitutional.events import (
     Event,
     ModelNotice,
     Progress,
     RowFailed,
+    Spending,
     StepFinished,
     StepProgress,
     StepReused,
@@ -75,8 +77,8 @@ class Lines:
             self._last = time.monotonic()
             for name, progress in event.steps.items():
                 self.say(f"  {name:<{self._width}}  {progress_line(progress)}")
-            if event.spent.get("calls"):
-                self.say(f"  so far: {spent_line(event.spent)}")
+            if event.spending is not None and event.spending.life.calls:
+                self.say(f"  so far: {spent_line(event.spending)}")
 
 
 class View:
@@ -90,7 +92,7 @@ class View:
         self._reused: set[str] = set()
         self._progress: Mapping[str, StepProgress] = {}
         self._said: list[str] = []
-        self._spent: Mapping[str, float] = {}
+        self._spending: Spending | None = None
         self._begin = time.monotonic()
 
     def say(self, text: str) -> None:
@@ -105,7 +107,7 @@ class View:
             self._finished[event.step] = event
         elif isinstance(event, Progress):
             self._progress = event.steps
-            self._spent = event.spent
+            self._spending = event.spending
         elif isinstance(event, ModelNotice):
             self.say(f"{event.model} {one_line(event.said)}")
         elif isinstance(event, RowFailed):
@@ -125,7 +127,7 @@ class View:
             Text(self._plan.name, style="bold"),
             Text("all steps", style="dim"),
             bar,
-            Text(f"{done}/{total} steps  {_clock(time.monotonic() - self._begin)}  {spent_line(self._spent)}"),
+            Text(f"{done}/{total} steps  {_clock(time.monotonic() - self._begin)}  {spent_line(self._spending)}"),
         )
 
     def _cells(self, name: str) -> tuple[ProgressBar | Text, Text]:
@@ -155,12 +157,27 @@ def progress_line(progress: StepProgress, seconds: float | None = None) -> str:
     return "  ".join(said)
 
 
-def spent_line(spent: Mapping[str, float]) -> str:
-    """`1,200 calls  340,000 tokens  $0.31`: what this invocation has asked of models."""
-    if not spent.get("calls"):
+def spent_line(spending: Spending | None) -> str:
+    """`1,200/5,000 calls  340,000 tokens  $0.31/$5.00  0.25/3 h`: what the run has spent in its life, of what it may."""
+    if spending is None or not (spending.life.calls or spending.limits):
         return ""
-    dollars = [f"${spent['dollars']:,.2f}"] if "dollars" in spent else []
-    return "  ".join([f"{spent['calls']:,} calls", f"{spent['tokens']:,} tokens", *dollars])
+    life, limits = spending.life, spending.limits
+    said = [
+        _of(f"{life.calls:,}", limits.get("calls"), "calls"),
+        _of(f"{life.tokens:,}", limits.get("tokens"), "tokens"),
+    ]
+    dollars = " ".join(dollars_of(life))
+    if "dollars" in limits:
+        said.append(f"{dollars or '$0'}/${limits['dollars']:,.2f}")
+    elif dollars:
+        said.append(dollars)
+    if "hours" in limits:
+        said.append(_of(f"{life.hours:.2f}", limits["hours"], "h"))
+    return "  ".join(said)
+
+
+def _of(spent: str, limit: float | None, unit: str) -> str:
+    return f"{spent} {unit}" if limit is None else f"{spent}/{limit:,g} {unit}"
 
 
 def finished_line(event: StepFinished) -> str:

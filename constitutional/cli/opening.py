@@ -45,6 +45,11 @@ def root_option(command: Command) -> Command:
     )(command)
 
 
+def prices_option(command: Command) -> Command:
+    help = "File of prices, dollars per million tokens (default: $CONSTITUTIONAL_PRICES, then the package's list)."
+    return click.option("--prices", type=click.Path(dir_okay=False, path_type=Path), help=help)(command)
+
+
 def open_spec(spec: Path, sets: Sequence[str], plugins: Sequence[str] = ()) -> list[Opened]:
     """The plans of a spec, one for each cell of its matrix.
 

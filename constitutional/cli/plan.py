@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from constitutional.cli.opening import Opened, open_spec, root_option, spec_options
+from constitutional.cli.opening import Opened, open_spec, prices_option, root_option, spec_options
+
+if TYPE_CHECKING:
+    from constitutional.plan.prices import Prices
 
 
 @click.command()
@@ -17,44 +20,40 @@ from constitutional.cli.opening import Opened, open_spec, root_option, spec_opti
 @root_option
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
 @click.option("--mermaid", is_flag=True, help="The graph as a Mermaid diagram.")
-@click.option("--estimate", "estimated", is_flag=True, help="Calls, tokens and dollars, scaled from a preview.")
+@prices_option
+@click.option("--estimate", "estimated", is_flag=True, help="Rows, calls, tokens, time and dollars of what is to do.")
 def plan(
-    spec: Path, sets: Sequence[str], plugins: Sequence[str], root: Path, as_json: bool, mermaid: bool, estimated: bool
-) -> int:
-    """Show each step of a spec: done, partly done or to do, and the reason."""
+    spec: Path, sets: Sequence[str], plugins: Sequence[str], root: Path, as_json: bool, mermaid: bool,
+    prices: Path | None, estimated: bool,
+) -> int:  # fmt: skip
+    """Show each step of a spec: done, partly done or to do, and the reason; with --estimate, what it will cost."""
+    from constitutional.plan.prices import load
+
     for one in open_spec(spec, sets, plugins):
         if mermaid:
             from constitutional.report.diagram import mermaid as draw
 
             click.echo(draw(one.plan))
         elif estimated:
-            _estimate(one, root, as_json)
+            _estimate(one, root, load(prices), as_json)
         else:
             _show(one, root, as_json)
     return 0
 
 
-def _estimate(one: Opened, root: Path, as_json: bool) -> None:
+def _estimate(one: Opened, root: Path, prices: Prices, as_json: bool) -> None:
+    from constitutional.engine.meter import spent_by
     from constitutional.plan.estimate import estimate
+    from constitutional.report.estimate import tell, to_json
     from constitutional.store.folder import Store
 
-    found = estimate(one.plan, Store(root))
-    if as_json:
-        click.echo(json.dumps({name: {n: getattr(e, n) for n in e.__slots__} for name, e in found.items()}, indent=1))
-        return
-    wide = max(len(name) for name in found)
-    click.echo(f"{'':<{wide}}  {'rows':>10}  {'calls':>10}  {'tokens':>13}  {'dollars <=':>10}")
-    for name, e in found.items():
-        click.echo(
-            f"{name:<{wide}}  {e.rows:>10,.0f}  {e.calls:>10,.0f}  {e.tokens:>13,.0f}  {_money(e.dollars):>10}  {e.basis}"
-        )
-    known = None if any(e.dollars is None for e in found.values()) else sum(e.dollars or 0.0 for e in found.values())
-    calls, tokens = sum(e.calls for e in found.values()), sum(e.tokens for e in found.values())
-    click.echo(f"{'in all':<{wide}}  {'':>10}  {calls:>10,.0f}  {tokens:>13,.0f}  {_money(known):>10}")
-
-
-def _money(dollars: float | None) -> str:
-    return "unknown" if dollars is None else f"{dollars:,.2f}"
+    store = Store(root)
+    try:
+        found, spending = estimate(one.plan, store, prices), spent_by(one.plan, store)
+    finally:
+        store.close()
+    said = {"name": one.plan.name, **to_json(found, spending)}
+    click.echo(json.dumps(said, indent=1, ensure_ascii=False) if as_json else "\n".join(tell(found, spending)))
 
 
 def _show(one: Opened, root: Path, as_json: bool) -> None:

@@ -6,26 +6,36 @@ import gc
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from constitutional.cli.opening import Opened, open_spec, root_option, spec_options
+from constitutional.cli.opening import Opened, open_spec, prices_option, root_option, spec_options
+
+if TYPE_CHECKING:
+    from constitutional.plan.prices import Prices
 
 
 @click.command()
 @spec_options
 @root_option
+@prices_option
 @click.option("--plain", is_flag=True, help="Plain lines instead of the live view.")
 @click.option("--redo", "again", multiple=True, metavar="WHAT",
               help="Do again: `failed` rows, `truncated` answers, or a STEP with all its calls; and what follows.")  # fmt: skip
-def run(spec: Path, sets: Sequence[str], plugins: Sequence[str], root: Path, plain: bool, again: Sequence[str]) -> int:
+def run(
+    spec: Path, sets: Sequence[str], plugins: Sequence[str], root: Path, prices: Path | None, plain: bool,
+    again: Sequence[str],
+) -> int:  # fmt: skip
     """Do what a spec says; the same command goes on where the last run stopped."""
+    from constitutional.plan.prices import load
+
     gc.disable()
-    opened = open_spec(spec, sets, plugins)
-    return max(_run_one(one, root, plain, again) for one in opened)
+    opened, known = open_spec(spec, sets, plugins), load(prices)
+    return max(_run_one(one, root, known, plain, again) for one in opened)
 
 
-def _run_one(one: Opened, root: Path, plain: bool, again: Sequence[str]) -> int:
+def _run_one(one: Opened, root: Path, prices: Prices, plain: bool, again: Sequence[str]) -> int:
     from constitutional.cli.display import display
     from constitutional.engine.run import check_gates
     from constitutional.engine.run import run as run_plan
@@ -41,7 +51,7 @@ def _run_one(one: Opened, root: Path, plain: bool, again: Sequence[str]) -> int:
             gc.freeze()
             gc.set_threshold(20_000, 20, 100)
             gc.enable()
-            result = run_plan(one.plan, one.registry, store, [show.observe], show.say, wanted)
+            result = run_plan(one.plan, one.registry, store, [show.observe], show.say, wanted, prices)
     finally:
         store.close()
     from constitutional.report.table import print_result

@@ -6,10 +6,14 @@ import json
 from typing import Any, TypeAlias
 
 from constitutional.backend import Choice, ChoiceRequest, Completion, Request
+from constitutional.errors import NotNow, Unanswered
 from constitutional.ids import digest
 
 Question: TypeAlias = Request | ChoiceRequest
 Answer: TypeAlias = Completion | Choice
+
+#: Letters to a token, where nobody counts them.
+LETTERS = 4
 
 
 def call_key(question: Question, model: str) -> str:
@@ -19,8 +23,22 @@ def call_key(question: Question, model: str) -> str:
 
 def guess(question: Question) -> int:
     """About how many tokens a question will take: four letters of a prompt are one."""
+    return sum(expected(question))
+
+
+def expected(question: Question) -> tuple[int, int]:
+    """About how many tokens a question has, at four letters each, and how many an answer may have."""
     letters = sum(len(turn.content) for turn in question.messages)
-    return letters // 4 + (question.max_new_tokens if isinstance(question, Request) else 1)
+    return letters // LETTERS, question.max_new_tokens if isinstance(question, Request) else 1
+
+
+def used(question: Question, answer: Answer | Unanswered | NotNow) -> tuple[int, int]:
+    """Tokens that an answer is paid for: of the prompt and of what was written, by letters where nobody counted."""
+    if isinstance(answer, (Unanswered, NotNow)):
+        return answer.usage
+    if answer.prompt_tokens or answer.completion_tokens:
+        return answer.prompt_tokens, answer.completion_tokens
+    return expected(question)[0], len(answer.text) // LETTERS if isinstance(answer, Completion) else 0
 
 
 def tokens(answer: Answer) -> int:

@@ -29,6 +29,9 @@ class Calls:
     calls: int = 0
     calls_reused: int = 0
     tokens: int = 0
+    #: Who asks: the step's name and `kind/name` of its stage.
+    step: str = ""
+    stage: str = ""
 
     def add_to(self, account: Account) -> None:
         account.calls += self.calls
@@ -45,7 +48,7 @@ class OneRow:
         self._again = again
         self.constitution = constitution
         self.seed = step.seed
-        self.calls = Calls()
+        self.calls = Calls(step=step.name, stage=step.path)
         self._step = step
         self._row = row
         self._dispatcher = dispatcher

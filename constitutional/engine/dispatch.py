@@ -17,7 +17,7 @@ from typing import Any, Protocol
 from constitutional.backend import Backend, Completion, Request
 from constitutional.engine.answers import Answer, Question, call_key, decode, encode, guess, lacks_form, tokens
 from constitutional.engine.commit import Commit
-from constitutional.engine.meter import Meter
+from constitutional.engine.meter import Bill, Meter
 from constitutional.engine.retry import Breaker, Pace, Throttle, pause_before
 from constitutional.engine.seats import Seats
 from constitutional.errors import ConstitutionalError, NotNow, RunError, Unanswered
@@ -38,8 +38,10 @@ RESTLESS = 0.05
 
 
 class Tally(Protocol):
-    """Counts a step's calls."""
+    """Counts a step's calls; `step` and `stage` (`kind/name`) say whose."""
 
+    step: str
+    stage: str
     calls: int
     calls_reused: int
     tokens: int
@@ -50,6 +52,8 @@ class _Waiting:
     priority: tuple[int, int]
     question: Question = field(compare=False)
     key: str = field(compare=False)
+    #: Step and stage that ask.
+    by: tuple[str, str] = field(compare=False)
     #: Those who wait for the answer: twins share a question.
     askers: list[asyncio.Future[Answer]] = field(compare=False, default_factory=list)
     #: Whether the answer takes the place of one that is known.
@@ -57,6 +61,8 @@ class _Waiting:
     #: How often it was asked.
     attempts: int = field(default=0, compare=False)
     asked_at: float = field(default=0.0, compare=False)
+    #: Its share of the time by the clock, in seconds, and its own time from asking to answer, at the last attempt.
+    took: tuple[float, float] = field(default=(0.0, 0.0), compare=False)
 
 
 class ModelQueue:
@@ -67,7 +73,6 @@ class ModelQueue:
         meter: Meter | None = None,
     ) -> None:  # fmt: skip
         self._meter = meter or Meter()
-        self._meter.admit(use.label, backend)
         self.use = use
         self._seats = seats or Seats()
         self._backend = backend
@@ -80,8 +85,11 @@ class ModelQueue:
         self._asked_again: set[str] = set()
         self._batches: set[asyncio.Task[None]] = set()
         self._out = 0
+        self._shares = Shares()
         self._count = itertools.count()
         self._pumping = False
+        #: Whether all that waits here waits for what others in flight will have cost.
+        self._starved = False
         self._opening: asyncio.Task[None] | None = None
         self._closing = False
         patience = backend.patience
@@ -105,20 +113,18 @@ class ModelQueue:
             tally.calls_reused += 1
             answer = decode(known)
         else:
-            if over := self._meter.over():
-                raise over
             item = self._flying.get(key)
             tally.calls_reused += item is not None
             asker: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
-            (item or self._enqueue(question, key, depth, anew)).askers.append(asker)
+            (item or self._enqueue(question, key, depth, anew, (tally.step, tally.stage))).askers.append(asker)
             answer = await asker
         tally.tokens += tokens(answer)
         return answer
 
-    def _enqueue(self, question: Question, key: str, depth: int, again: bool) -> _Waiting:
+    def _enqueue(self, question: Question, key: str, depth: int, again: bool, by: tuple[str, str]) -> _Waiting:
         if again:
             self._asked_again.add(key)
-        item = self._flying[key] = _Waiting((-depth, next(self._count)), question, key, again=again)
+        item = self._flying[key] = _Waiting((-depth, next(self._count)), question, key, by, again=again)
         self._push(item)
         return item
 
@@ -139,7 +145,7 @@ class ModelQueue:
         if turns:
             asyncio.get_running_loop().call_soon(self._pump, turns - 1)
             return
-        self._pumping = False
+        self._pumping = self._starved = False
         while batch := self._next():
             task = asyncio.get_running_loop().create_task(self._serve(batch))
             self._batches.add(task)
@@ -156,21 +162,35 @@ class ModelQueue:
                 asyncio.get_running_loop().call_later(max(wait, SHORTEST), self._pump, 0)
             return []
         batch = self._take()
-        self._book(batch)
+        if batch:
+            self._book(batch)
+        else:
+            self._no_room()
         return batch
 
     def _take(self) -> list[_Waiting]:
-        """The most urgent question and all that wait and are of its sort, up to a batch."""
+        """The most urgent question and all that wait and are of its sort, up to a batch and to what the budget allows."""
         batch: list[_Waiting] = []
         others: list[_Waiting] = []
         most = 1 if self._breaker.open else self._backend.batch_size
         while self._heap and len(batch) < most:
             item = heapq.heappop(self._heap)
             same = not batch or type(item.question) is type(batch[0].question)
+            if same and not self._meter.take(self.use, item.question):
+                others.append(item)
+                break
             (batch if same else others).append(item)
         for item in others:
             heapq.heappush(self._heap, item)
         return batch
+
+    def _no_room(self) -> None:
+        """The budget has no room: for ever, or until it is known what those in flight really cost."""
+        if over := self._meter.over():
+            self._refuse_all(over)
+        else:
+            self._starved = True
+            self._meter.when_there_is_room(self._wake)
 
     def _book(self, batch: list[_Waiting]) -> None:
         now = time.monotonic()
@@ -179,6 +199,7 @@ class ModelQueue:
         for item in batch:
             item.attempts += 1
             item.asked_at = now
+        self._shares.now(self._out)
         self._out += 1
 
     async def _serve(self, batch: Sequence[_Waiting]) -> None:
@@ -186,8 +207,13 @@ class ModelQueue:
         while batch:
             answers = await self._put(batch)
             self._out -= 1
-            weighed = [(item, self._weigh(item, answer)) for item, answer in zip(batch, answers, strict=True)]
-            self._keep([(item, said) for item, said in weighed if said is not None])
+            done = []
+            for item, answer in zip(batch, answers, strict=True):
+                self._meter.settle(Bill(*item.by, self.use, item.question, answer, *item.took))
+                said = self._weigh(item, answer)
+                if said is not None:
+                    done.append((item, said))
+            self._keep(done)
             batch = self._next() if self._backend.batch_size == 1 else ()
         self._wake()
 
@@ -196,11 +222,15 @@ class ModelQueue:
         try:
             await self._open()
             questions: list[Any] = [item.question for item in batch]
+            before, since = self._shares.now(self._out), time.monotonic()
             ask = self._backend.generate if isinstance(questions[0], Request) else self._backend.choose
             answers: Sequence[Any] = await ask(questions)
             if len(answers) != len(questions):
                 name = type(self._backend).__name__
                 raise RunError(f"backend {name} gave {len(answers)} answers to {len(questions)} questions")
+            share, waited = self._shares.now(self._out) - before, time.monotonic() - since
+            for item in batch:
+                item.took = (share / len(batch), waited)
         except Exception as error:  # noqa: BLE001  (a backend may fail in any way: its rows say how)
             return [error] * len(batch)
         return answers
@@ -219,7 +249,7 @@ class ModelQueue:
 
     async def rest(self) -> None:
         """Close when there is nothing to do, and open again when there is."""
-        while self._heap or self._out:
+        while (self._heap and not self._starved) or self._out:
             await asyncio.sleep(RESTLESS)
         await self._shut()
 
@@ -234,11 +264,8 @@ class ModelQueue:
         if isinstance(answer, ConstitutionalError) and not isinstance(answer, Unanswered):
             self._refuse_all(answer)
         if not isinstance(answer, BaseException):
-            self._meter.spend(answer, self._backend)
             self._pace.correct(tokens(answer) - guess(item.question))
             self._throttle.answered()
-        if over := self._meter.over():
-            self._refuse_all(over)
         if self._breaker.answered():
             self._notice(self.use.label, "answers again")
         return answer
@@ -313,6 +340,20 @@ class ModelQueue:
         if opening is not None:
             await asyncio.gather(opening, return_exceptions=True)
             await self._backend.close()
+
+
+class Shares:
+    """Time by the clock, divided among what is in flight: what two batches at once take is half each's."""
+
+    def __init__(self) -> None:
+        self._at = time.monotonic()
+        self._sum = 0.0
+
+    def now(self, flying: int) -> float:
+        """Seconds that each of `flying` batches was given so far; the difference of two readings is one batch's share."""
+        before, self._at = self._at, time.monotonic()
+        self._sum += (self._at - before) / max(1, flying)
+        return self._sum
 
 
 class Dispatcher:

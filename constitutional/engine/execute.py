@@ -314,6 +314,7 @@ class Execution:
         """Say four times a second how far every running step is, and keep the journal's log short."""
         while True:
             await asyncio.sleep(BEAT_SECONDS)
+            self._dispatcher.meter.tick()
             self.last_beat()
             if self._store.journal.wants_checkpoint:
                 await asyncio.to_thread(self._store.journal.checkpoint)
@@ -321,7 +322,7 @@ class Execution:
     def last_beat(self) -> None:
         steps = {name: self._progress(name) for name in [*self._rows, *(n for n in self._done if n not in self._rows)]}
         self._events.emit(
-            Progress(time=time.time(), run=self._plan.name, steps=steps, spent=self._dispatcher.meter.said())
+            Progress(time=time.time(), run=self._plan.name, steps=steps, spending=self._dispatcher.meter.spending())
         )
 
     def _progress(self, name: str) -> StepProgress:

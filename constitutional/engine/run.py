@@ -22,12 +22,14 @@ from constitutional.engine.events import Events, Observer
 from constitutional.engine.execute import NOTHING, Execution
 from constitutional.engine.meter import Meter
 from constitutional.engine.signals import Stop, stopping
-from constitutional.errors import ConstitutionalError, GateFailed, Interrupted
-from constitutional.events import ModelNotice, RunFinished, RunStarted, StepReused
+from constitutional.errors import BudgetSpent, ConstitutionalError, GateFailed, Interrupted
+from constitutional.events import ModelNotice, RunFinished, RunStarted, Spending, StepReused
+from constitutional.plan.prices import Prices, check_priced, load
 from constitutional.plan.redo import Redo
 from constitutional.plan.step import Plan, Shape, Step
 from constitutional.plugins import Registry
 from constitutional.store.folder import RunFolder, Store
+from constitutional.store.spending import Book
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,22 +43,30 @@ class Result:
     reused: int
     done: int
     seconds: float
+    #: None where nothing was to do.
+    spending: Spending | None = None
 
 
 def run(
     plan: Plan, registry: Registry, store: Store, observers: Sequence[Observer] = (), say: Callable[[str], None] = print,
-    redo: Redo = NOTHING,
+    redo: Redo = NOTHING, prices: Prices | None = None,
 ) -> Result:  # fmt: skip
     """Do what is not yet done, and what `redo` says again, and return how it ended.
 
+    `prices` are those of the environment and the package where they are left out.
+
     Raises:
+        UserError: if there is a budget in dollars and a model whose price nobody knows.
+        BudgetSpent: if a limit of the budget was reached; the same call with a larger one goes on.
         RunLocked: if another process runs the same spec in the same folder.
         StepFailed: if a step failed; what was finished stays finished.
         Interrupted: if it was asked to stop; the same call goes on.
     """
+    prices = prices if prices is not None else load()
+    check_priced(plan, prices, Limits.model_validate(dict(plan.limits)).budget.dollars)
     folder = RunFolder(store, plan.name)
     with folder.locked():
-        return _Run(plan, registry, folder, observers, say, redo).start()
+        return _Run(plan, registry, folder, observers, say, redo, prices).start()
 
 
 def check_gates(result: Result) -> None:
@@ -77,8 +87,11 @@ class _Run:
         observers: Sequence[Observer],
         say: Callable[[str], None],
         redo: Redo,
+        prices: Prices,
     ) -> None:
         self.plan = plan
+        self._prices = prices
+        self._spending: Spending | None = None
         self._redo = redo
         self.folder = folder
         self.store = folder.store
@@ -128,22 +141,25 @@ class _Run:
         def notice(model: str, said: str) -> None:
             events.emit(ModelNotice(time=time.time(), run=self.plan.name, model=model, said=said))
 
-        dispatcher = Dispatcher(
-            Commit(self.store.journal), Desk(self.plan, self.store).backend, notice, Meter(self.limits.budget)
-        )
+        book = Book(self.store.journal, self.plan.name, self.plan.life)
+        meter = Meter(self.limits.budget, self._prices, book)
+        dispatcher = Dispatcher(Commit(self.store.journal), Desk(self.plan, self.store).backend, notice, meter)
         execution = Execution(self.plan, self.registry, self.store, dispatcher, self.limits, events, self._redo)
-        running: dict[asyncio.Task[None], Sequence[Step]] = {}
+        running: dict[asyncio.Task[Any], Sequence[Step]] = {}
         beat = asyncio.create_task(execution.beat())
         stopped = asyncio.create_task(stop.wait())
+        spent = asyncio.create_task(meter.reached.wait())
         try:
             while len(self.done) < len(self.plan.steps):
                 for unit in self._ready(running.values()):
                     running[asyncio.create_task(execution.unit(unit))] = unit
-                finished, _ = await asyncio.wait({*running, stopped}, return_when=asyncio.FIRST_COMPLETED)
+                finished, _ = await asyncio.wait({*running, stopped, spent}, return_when=asyncio.FIRST_COMPLETED)
                 if stopped in finished:
                     raise Interrupted(
                         "stopped; everything finished so far is kept", help="the same command goes on from here"
                     )
+                if spent in finished and (over := meter.over()) is not None:
+                    raise over
                 for task in finished:
                     task.result()
                     await self._settle(running.pop(task), running.values(), dispatcher)
@@ -152,10 +168,12 @@ class _Run:
                 task.cancel()
             await asyncio.gather(*running, return_exceptions=True)
             await dispatcher.close()
+            meter.tick(last=True)
             self.store.journal.flush()
             execution.last_beat()
-            beat.cancel()
-            stopped.cancel()
+            self._spending = meter.spending()
+            for task in (beat, stopped, spent):
+                task.cancel()
 
     async def _settle(
         self, unit: Sequence[Step], running: Iterator[Sequence[Step]] | Any, dispatcher: Dispatcher
@@ -199,10 +217,11 @@ class _Run:
         gates.write_report(self.folder, self.plan, figures, failed, status)
         seconds = time.monotonic() - self._started
         events.emit(RunFinished(time=time.time(), run=self.plan.name, status=status, seconds=seconds, figures=figures,
-                                failed_gates=tuple(failed), error=str(error) if error else None))  # fmt: skip
+                                failed_gates=tuple(failed), error=str(error) if error else None,
+                                spending=self._spending))  # fmt: skip
         events.close()
         done = len(self.done) - len(self.reused)
-        return Result(self.folder, status, figures, failed, len(self.reused), done, seconds)
+        return Result(self.folder, status, figures, failed, len(self.reused), done, seconds, self._spending)
 
     def _write_manifest(self, status: str) -> None:
         """Steps that were not reached keep what the run before said of them, so that reasons stay explainable."""
@@ -255,6 +274,8 @@ def _isolated(step: Step) -> bool:
 def _status(error: ConstitutionalError | None, failed: Sequence[str]) -> str:
     if isinstance(error, Interrupted):
         return "interrupted"
+    if isinstance(error, BudgetSpent):
+        return "budget-spent"
     if error is not None:
         return "failed"
     return "gates-failed" if failed else "finished"
@@ -263,4 +284,4 @@ def _status(error: ConstitutionalError | None, failed: Sequence[str]) -> str:
 def _first(errors: BaseExceptionGroup[ConstitutionalError]) -> ConstitutionalError:
     """The first error of a group; a stop that was asked for comes before the failures it caused."""
     found = [_first(error) if isinstance(error, BaseExceptionGroup) else error for error in errors.exceptions]
-    return next((error for error in found if isinstance(error, Interrupted)), found[0])
+    return next((error for error in found if isinstance(error, (Interrupted, BudgetSpent))), found[0])

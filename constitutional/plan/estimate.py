@@ -1,93 +1,185 @@
-"""What a run will ask for, before it runs: the counts of a preview, scaled to the rows that there are."""
+"""Estimates: what the rest of a run will come to in calls, tokens, seconds and dollars, before it is started.
+
+All amounts are ranges, and it is said where they are known from.  Where calls were made before, by a preview or by the
+run itself, their means are used; where not, prompts are measured in letters and answers taken at their longest.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
-from constitutional.errors import UserError
-from constitutional.plan.step import Plan, Step
-from constitutional.store.artifacts import Artifacts, Finished
+from constitutional.forecast import NOTHING, UNKNOWN, Asking, Range, up_to
+from constitutional.plan.ahead import Outlook, look_ahead
+from constitutional.plan.experience import Experience
+from constitutional.plan.explain import State
+from constitutional.plan.prices import Prices
+from constitutional.plan.step import ModelUse, Plan
+from constitutional.ports import MAIN
 from constitutional.store.folder import RunFolder, Store
 
-#: A preview of fewer rows than this says little about a share.
-FEW = 5
+DONE, SILENT, LIMITS = "done", "unknown", "limits of the spec"
 
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """One step: rows in, calls, tokens, and dollars at most; `basis` says where the figures come from.
+    """What one step, or all of them, will come to; an end that nobody knows is infinite.  `basis` says how it is known."""
 
-    `dollars` counts every token at the dearer of a model's two prices; None where a price is not known.
-    """
+    name: str
+    rows: Range = NOTHING
+    calls: Range = NOTHING
+    read: Range = NOTHING
+    written: Range = NOTHING
+    seconds: Range = NOTHING
+    dollars: Range = NOTHING
+    basis: str = ""
 
-    rows: float
-    calls: float
-    tokens: float
-    dollars: float | None
-    basis: str
+    def plus(self, other: Estimate) -> Estimate:
+        """Both together; rows and basis stay those of this one."""
+        return replace(self, calls=self.calls.plus(other.calls), read=self.read.plus(other.read),
+                       written=self.written.plus(other.written), seconds=self.seconds.plus(other.seconds),
+                       dollars=self.dollars.plus(other.dollars))  # fmt: skip
 
 
-def estimate(plan: Plan, store: Store) -> Mapping[str, Estimate]:
-    """Each step of a plan.
+@dataclass(frozen=True, slots=True)
+class Estimates:
+    """The steps of a plan, and their sum."""
+
+    steps: Sequence[Estimate]
+    total: Estimate
+    #: Where the price of each model that is to be asked is known from, by its name in the spec; "" where it is not.
+    priced: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def unpriced(self) -> list[str]:
+        """Names of models that are to be asked and have no price."""
+        return [name for name, source in self.priced.items() if not source]
+
+
+def estimate(plan: Plan, store: Store, prices: Prices) -> Estimates:
+    """What is left to do of a plan; asks no model and writes nothing.
 
     Raises:
-        UserError: if no preview of the spec has run in this folder.
+        DataError: if a source cannot be read.
     """
-    measured = _measured(plan, store)
-    counts: dict[tuple[str, str], float] = {}
-    found: dict[str, Estimate] = {}
-    for name, step in plan.steps.items():
-        rows = _rows_in(step, counts)
-        if store.artifacts.has(step.fingerprint):
-            done = store.artifacts.finished(step.fingerprint)
-            _count_outputs(step, done, 1.0, counts)
-            found[name] = Estimate(done.rows_in, 0, 0, 0.0, "done")
-        elif step.source is not None:
-            counts[name, ""] = rows = sum(1 for _ in step.source.rows())
-            found[name] = Estimate(rows, 0, 0, 0.0, "counted")
-        elif name in measured and measured[name].rows_in:
-            scale = rows / measured[name].rows_in
-            _count_outputs(step, measured[name], scale, counts)
-            found[name] = _scaled(step, measured[name], rows, scale)
+    outlooks = look_ahead(plan, store)
+    estimator = _Estimator(Experience(plan, store), _trained(RunFolder(store, plan.name)), prices)
+    steps = [estimator.step(outlook) for outlook in outlooks.values()]
+    total = Estimate("in all")
+    for one in steps:
+        total = total.plus(one)
+    return Estimates(steps, replace(total, seconds=estimator.together(total.seconds)), estimator.priced)
+
+
+class _Estimator:
+    def __init__(self, experience: Experience, trained: Mapping[str, tuple[int, float]], prices: Prices) -> None:
+        self.priced: dict[str, str] = {}
+        self._experience = experience
+        self._trained = trained
+        self._prices = prices
+        self._alone = 0.0
+        self._by_model: dict[str, float] = {}
+
+    def step(self, outlook: Outlook) -> Estimate:
+        """All that one step will come to."""
+        bare = Estimate(outlook.step.name, _made(outlook))
+        if outlook.why.state is State.DONE:
+            return replace(bare, basis=DONE)
+        if outlook.asks is None:
+            self._price(outlook)
+            return replace(bare, calls=UNKNOWN, read=UNKNOWN, written=UNKNOWN, seconds=UNKNOWN, dollars=UNKNOWN,
+                           basis=SILENT)  # fmt: skip
+        if not outlook.step.asked():
+            return self._own_work(outlook, bare)
+        whole, bases = bare, [outlook.basis] if outlook.basis else []
+        for asking in outlook.asks:
+            part = self._asked(outlook, asking)
+            whole = whole.plus(part)
+            bases.append(part.basis)
+        return replace(whole, basis="; ".join(dict.fromkeys(bases)))
+
+    def together(self, one_by_one: Range) -> Range:
+        """Seconds of all steps: models work side by side at best, and trainers alone."""
+        return Range(self._alone + max(self._by_model.values(), default=0.0), one_by_one.high)
+
+    def _asked(self, outlook: Outlook, asking: Asking) -> Estimate:
+        use = outlook.step.models[asking.port]
+        most, calls = float(asking.writes or 0), asking.calls
+        taken = self._experience.of(outlook.step, use)
+        if taken is not None:
+            longest = most if asking.writes is not None else math.inf
+            read, written = taken.reads(calls), taken.writes(calls, longest)
+            seconds, basis = taken.takes(calls, _capacity(use)), taken.basis
         else:
-            found[name] = Estimate(rows, 0, 0, None if step.models else 0.0, "not estimated: the preview leaves it out")
+            known = asking.reads.known
+            read, written = calls.by(asking.reads), calls.by(up_to(most) if known else UNKNOWN)
+            seconds, basis = Range(0.0, math.inf if calls.high else 0.0), LIMITS if known else SILENT
+        seconds = _paced(use, seconds, calls, read.plus(written))
+        self._by_model[use.fingerprint] = self._by_model.get(use.fingerprint, 0.0) + seconds.low
+        return Estimate("", NOTHING, calls, read, written, seconds, self._cost(use, read, written), basis)
+
+    def _cost(self, use: ModelUse, read: Range, written: Range) -> Range:
+        if not read.high and not written.high:
+            return NOTHING
+        price, source = self._prices.known(use)
+        self.priced[use.name] = source
+        if price is None:
+            return UNKNOWN
+        return read.times(price.input / 1e6).plus(written.times(price.output / 1e6))
+
+    def _price(self, outlook: Outlook) -> None:
+        for use in outlook.step.asked().values():
+            self.priced[use.name] = self._prices.known(use)[1]
+
+    def _own_work(self, outlook: Outlook, bare: Estimate) -> Estimate:
+        """A step that asks nobody: trainers take their time, of which the last run may know; the others take none."""
+        stage = outlook.step.stage
+        if not getattr(stage and stage.cls, "isolated", False):
+            return replace(bare, basis=outlook.basis)
+        rows, seconds = self._trained.get(outlook.step.name, (0, 0.0))
+        if not rows:
+            return replace(bare, seconds=UNKNOWN, basis="unknown until it has run once")
+        ahead = outlook.left.times(seconds / rows)
+        self._alone += ahead.low
+        return replace(bare, seconds=ahead, basis=f"its last run, on {rows:,} rows")
+
+
+def _made(outlook: Outlook) -> Range:
+    """Rows of the main output; parts of one whole are not more than what they are parts of."""
+    if MAIN in outlook.rows:
+        return outlook.rows[MAIN].count
+    rows = NOTHING
+    for made in outlook.rows.values():
+        rows = rows.plus(made.count)
+    return rows.most(outlook.left.high) if outlook.left.high else rows
+
+
+def _capacity(use: ModelUse) -> float:
+    """Questions that a model can have in flight."""
+    backend = use.backend.cls(use.params)
+    return float(backend.parallel * backend.batch_size)
+
+
+def _paced(use: ModelUse, seconds: Range, calls: Range, tokens: Range) -> Range:
+    """No faster than the account's limits allow."""
+    patience = use.backend.cls(use.params).patience
+    least = [amount.low * 60 / rate for amount, rate in ((calls, patience.requests_per_minute), (tokens, patience.tokens_per_minute))
+             if rate]  # fmt: skip
+    low = max([seconds.low, *least])
+    return Range(low, max(low, seconds.high))
+
+
+def _trained(folder: RunFolder) -> dict[str, tuple[int, float]]:
+    """Rows and seconds of each step when this run last finished it."""
+    found: dict[str, tuple[int, float]] = {}
+    try:
+        with (folder.path / "events.jsonl").open(encoding="utf-8") as log:
+            for line in log:
+                said = json.loads(line) if '"step_finished"' in line else {}
+                if said.get("type") == "step_finished":
+                    found[said["step"]] = (said["rows_in"], said["seconds"])
+    except (OSError, ValueError):
+        return found
     return found
-
-
-def _measured(plan: Plan, store: Store) -> Mapping[str, Finished]:
-    steps = RunFolder(store, f"{plan.name}-preview").manifest().get("steps", {})
-    if not steps:
-        raise UserError(
-            "there is nothing to estimate from",
-            help="run `constitutional preview` on the spec first; its answers count later",
-        )
-    artifacts: Artifacts = store.artifacts
-    return {
-        name: artifacts.finished(said["fingerprint"])
-        for name, said in steps.items()
-        if artifacts.has(said["fingerprint"])
-    }
-
-
-def _rows_in(step: Step, counts: Mapping[tuple[str, str], float]) -> float:
-    inputs = step.inputs.get(step.driving, ()) if step.driving is not None else ()
-    return sum(counts.get((i.step, i.output), 0.0) for i in inputs)
-
-
-def _count_outputs(step: Step, finished: Finished, scale: float, counts: dict[tuple[str, str], float]) -> None:
-    for output, said in finished.outputs.items():
-        counts[step.name, output] = (said.rows or 0) * scale
-
-
-def _scaled(step: Step, measured: Finished, rows: float, scale: float) -> Estimate:
-    tokens = measured.tokens * scale
-    few = f" (of {measured.rows_in} rows: rough)" if measured.rows_in < FEW else f" of {measured.rows_in} rows"
-    return Estimate(rows, measured.calls * scale, tokens, _dollars(step, tokens), f"preview{few}")
-
-
-def _dollars(step: Step, tokens: float) -> float | None:
-    prices = [use.backend.cls(use.params).price for use in step.models.values()]
-    if any(price is None for price in prices):
-        return None
-    return tokens * max((max(price) for price in prices if price is not None), default=0.0) / 1e6

@@ -9,9 +9,10 @@ the step's name and place            renaming or moving a stage changes nothing 
 the order of stages in the file      the graph decides, not the text
 paths of files and folders           their content is in; where it lies is not
 `about`, comments, formatting        for people
-`require`, `limits`, `executor`      they judge, stop or place the work, they do not change it
+`require`, `limits`, `budget`,       they judge, stop or place the work, they do not change it
+`executor`
 batch sizes, concurrency, devices    a row's randomness is its own; what remains is floating-point noise
-parameters marked `Cosmetic`         logging, checkpoint intervals
+parameters marked `Cosmetic`         logging, checkpoint intervals, prices
 secrets (`*_env`)                    the name of a variable decides nothing, and its value must not be kept
 versions of installed packages       a stage's `version` says when its outputs change; the manifest has the rest
 the wall clock                       always

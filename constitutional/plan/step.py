@@ -107,9 +107,18 @@ class Step:
         trained = {use.trained_by.step for use in self.models.values() if use.trained_by is not None}
         return {i.step for inputs in self.inputs.values() for i in inputs} | trained
 
+    def asked(self) -> Mapping[str, ModelUse]:
+        """The models that this step asks, by port; those that it trains are not among them."""
+        asks = self.stage.cls.asks if self.stage is not None else {}
+        return {port: use for port, use in self.models.items() if port.partition(".")[0] in asks}
+
     def streams_from(self) -> set[str]:
         """Names of the steps whose rows drive this one."""
         return {i.step for i in self.inputs.get(self.driving or "", ())} if self.shape is Shape.ROW else set()
+
+
+#: What a preview's name ends with.
+PREVIEW = "-preview"
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +134,14 @@ class Plan:
     limits: Mapping[str, Any] = field(default_factory=dict)
     executor: str = "local"
     executor_params: Mapping[str, Any] = field(default_factory=dict)
+    #: The run whose first rows this plan previews.
+    previews: str = ""
+
+    @property
+    def life(self) -> tuple[str, str]:
+        """The names under which this run spends: its own and its preview's."""
+        own = self.previews or self.name
+        return own, own + PREVIEW
 
     def __getitem__(self, name: str) -> Step:
         return self.steps[name]

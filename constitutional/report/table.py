@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from rich.console import Console
@@ -10,7 +10,9 @@ from rich.table import Table
 from rich.text import Text
 
 from constitutional.engine.gates import data, models
+from constitutional.engine.meter import told
 from constitutional.engine.run import Result
+from constitutional.events import Spending
 from constitutional.plan.step import Plan
 from constitutional.text import printable
 
@@ -33,6 +35,19 @@ def print_result(plan: Plan, result: Result) -> None:
         else f"nothing to do: all {result.reused} steps are done"
     )
     console.print(Text(f"{done}, {result.seconds:.1f} s"))
+    for line in spent_lines(result.spending):
+        console.print(Text(line), soft_wrap=True)
+
+
+def spent_lines(spending: Spending | None) -> Iterator[str]:
+    """What this start has spent, and the whole life of the run where that is more or has a limit."""
+    if spending is None or not (spending.life.calls or spending.limits):
+        return
+    yield f"spent   {told(spending.now)}"
+    more = spending.life.calls > spending.now.calls
+    if more or spending.limits:
+        limits = ", ".join(f"{limit:,g} {name}" for name, limit in spending.limits.items())
+        yield f"in all  {told(spending.life)}" + (f"; budget: {limits}" if limits else "")
 
 
 def warnings(figures: Mapping[str, Any]) -> list[str]:

@@ -53,7 +53,7 @@ def text(node: Node, what: str, findings: Findings) -> str | None:
         _wrong(node, what, "a text", findings, quotes)
         return None
     if ENV.fullmatch(node.value):
-        help = "`${env:NAME}` may be a value in a model, a data set, `with`, `limits` or `executor`"
+        help = "`${env:NAME}` may be a value in a model, a data set, `with`, `limits`, `budget` or `executor`"
         findings.report("bad-env", f"{what} cannot come from the environment", node.span, help=help)
         return None
     if not node.value.strip():

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import operator
 import sqlite3
 import struct
 from collections.abc import Iterator, Sequence
@@ -19,6 +20,8 @@ import orjson
 
 from constitutional.errors import RunError, StoreFailed
 from constitutional.ids import finite
+from constitutional.store import spending
+from constitutional.store.spending import Spent
 
 FORMAT = 3
 BUSY_SECONDS = 60.0
@@ -63,6 +66,7 @@ class Journal:
         self._pending: list[tuple[str, tuple[Any, ...]]] = []
         #: Steps whose table is there.
         self._steps: set[str] = set()
+        self._spent: dict[tuple[str, str, str, str], tuple[float, ...]] = {}
         with self._telling():
             path.parent.mkdir(parents=True, exist_ok=True)
             self._db = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None)
@@ -70,7 +74,7 @@ class Journal:
             self._db.execute("pragma synchronous = normal")
             self._db.execute(f"pragma wal_autocheckpoint = {CHECKPOINT_PAGES}")
             self._check_format()
-            self._db.executescript(_TABLES)
+            self._db.executescript(_TABLES + spending.TABLE)
             self._version = self._data_version()
 
     def _data_version(self) -> int:
@@ -120,6 +124,20 @@ class Journal:
         """Remember an answer with the next `flush`: the first one stays, unless this one is to replace it."""
         statement = _REPLACE_ANSWER if replace else _FIRST_ANSWER
         self._pending.append((statement, (key, model, _text(answer))))
+
+    # -- what was spent ----------------------------------------------------------------------------------------------
+
+    def add_spent(self, run: str, spent: Spent) -> None:
+        """Add to what a run has spent with the next `flush`, in the transaction of the answers that it paid for."""
+        key = (run, spent.step, spent.stage, spent.model)
+        sums, amounts = self._spent.get(key), spending.amounts(spent)
+        self._spent[key] = amounts if sums is None else tuple(map(operator.add, sums, amounts))
+
+    def spent(self, run: str | None = None) -> list[Spent]:
+        """What a run has spent in its whole life, by step and model; without a name, what all runs here have asked."""
+        query, named = (spending.ALL, ()) if run is None else (spending.OF_RUN, (run,))
+        with self._telling():
+            return [Spent(*row) for row in self._db.execute(query, named)]
 
     # -- rows --------------------------------------------------------------------------------------------------------
 
@@ -193,9 +211,11 @@ class Journal:
 
     def flush(self) -> None:
         """Commit what is pending in one transaction; on return it survives the process."""
-        if not self._pending:
+        if not self._pending and not self._spent:
             return
         pending, self._pending = self._pending, []
+        pending += [(spending.ADD, (*key, *sums)) for key, sums in self._spent.items()]
+        self._spent = {}
         try:
             with self._telling():
                 self._db.execute("begin immediate")

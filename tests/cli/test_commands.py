@@ -122,7 +122,11 @@ def test_a_gate_that_does_not_hold_ends_with_1(project, tmp_path):
 def test_ctrl_c_stops_cleanly_and_the_same_command_goes_on(project, tmp_path):
     slow = ["run", "spec.yaml", "--plain", "--root", str(tmp_path), "--set", "models.m.seconds=0.3"]
     process = subprocess.Popen([*TOOL, *slow], cwd=project, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    time.sleep(3.0)
+    deadline = time.monotonic() + 60
+    while not any("step_started" in log.read_text() for log in tmp_path.glob("*/events.jsonl")):
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    time.sleep(0.5)
     process.send_signal(signal.SIGINT)
     _, said = process.communicate(timeout=30)
     assert process.returncode == 130, said

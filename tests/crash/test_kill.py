@@ -77,6 +77,25 @@ def test_what_was_answered_is_not_asked_again(spec, tmp_path):
     assert asked == calls(tmp_path / "killed") - kept
 
 
+def test_what_was_spent_is_what_was_answered_whenever_it_was_killed(spec, tmp_path):
+    """Sums and answers are in one transaction: neither is there without the other."""
+    for seed in range(3):
+        kill_until_done(spec, tmp_path / "killed", 1, 2.0, seed=seed)
+        assert spent(tmp_path / "killed") == calls(tmp_path / "killed")
+    resumed = run(spec, tmp_path / "killed", "--set", "budget.calls=5000")
+    assert resumed.returncode == 0, resumed.stderr
+    assert spent(tmp_path / "killed") == calls(tmp_path / "killed") > 0
+
+
+def spent(root: Path) -> int:
+    path = root / ".store" / "journal.sqlite"
+    if not path.exists():
+        return 0
+    with sqlite3.connect(path) as db:
+        there = db.execute("select count(*) from sqlite_master where name = 'spent'").fetchone()[0]
+        return int(db.execute("select coalesce(sum(calls), 0) from spent").fetchone()[0]) if there else 0
+
+
 def calls(root: Path) -> int:
     path = root / ".store" / "journal.sqlite"
     if not path.exists():

@@ -41,6 +41,8 @@ class FaultServer:
         self.asked: Counter[str] = Counter()
         self.answered: Counter[str] = Counter()
         self.faults: Counter[str] = Counter()
+        #: Tokens of prompts and answers, as it tells them.
+        self.usage: list[tuple[int, int]] = []
         self.bodies: list[dict[str, Any]] = []
         self.headers: list[str] = []
         self.flying = self.most = 0
@@ -130,6 +132,7 @@ class FaultServer:
                 {name: (kind.get("enum") or ["text"])[-1] for name, kind in schema["properties"].items()}
             )
         choice["text"] = choice["message"]["content"]
+        self.usage.append((len(text.split()), 3))
         usage = {"prompt_tokens": len(text.split()), "completion_tokens": 3}
         choices = [{**choice, **changed}]
         if self.several and body.get("n", 1) > 1:

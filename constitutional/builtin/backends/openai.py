@@ -227,15 +227,15 @@ class OpenAIBackend(Backend):
 
     def _completion(self, choice: dict[str, Any], prompt_tokens: int, completion_tokens: int) -> Completion:
         text, reason = self._text(choice), str(choice.get("finish_reason") or "stop")
-        self._pass_filter(choice)
+        self._pass_filter(choice, (prompt_tokens, completion_tokens))
         if text is None:
-            raise NotNow("empty", "the answer has no content")
+            raise _paid(NotNow("empty", "the answer has no content"), (prompt_tokens, completion_tokens))
         return Completion(text, reason, prompt_tokens, completion_tokens)
 
-    def _pass_filter(self, choice: dict[str, Any]) -> None:
+    def _pass_filter(self, choice: dict[str, Any], usage: tuple[int, int]) -> None:
         """Raises `Unanswered` where the server's content filter cut the answer, and that is not to be kept."""
         if choice.get("finish_reason") == "content_filter" and self.params.on_filter == "unscored":
-            raise Unanswered("content_filter", (self._text(choice) or "")[:200])
+            raise _paid(Unanswered("content_filter", (self._text(choice) or "")[:200]), usage)
 
     def _body(self, request: Request) -> dict[str, Any]:
         """What a request asks for, beside its dialogue."""
@@ -257,14 +257,14 @@ class OpenAIBackend(Backend):
             asked |= {"logprobs": self.params.top_logprobs} if self.params.api == "completions" else {
                 "logprobs": True, "top_logprobs": self.params.top_logprobs}  # fmt: skip
             choices, said = await self._ask(request.messages, asked)
-            self._pass_filter(choices[0])
+            self._pass_filter(choices[0], _usage(said))
             positions = _positions(choices[0])
             if positions:
                 return self._weighed(positions, request, choices[0], said)
             if self.params.choices == "logprobs":
-                raise Unanswered("no-logprobs", "the server gave no log-probabilities")
+                raise _paid(Unanswered("no-logprobs", "the server gave no log-probabilities"), _usage(said))
             if not self._text(choices[0]):
-                raise NotNow("empty", "the answer has no content")
+                raise _paid(NotNow("empty", "the answer has no content"), _usage(said))
             self._once(
                 "gives no log-probabilities: options are read from its words, and such votes are marked `parsed`"
             )
@@ -274,10 +274,12 @@ class OpenAIBackend(Backend):
     def _weighed(self, positions: Sequence[Position], request: ChoiceRequest, choice: Any, said: Any) -> Choice:
         values = weigh(positions, request.options)
         if values is None:
-            raise Unanswered("no-option", (self._text(choice) or "")[:200])
+            raise _paid(Unanswered("no-option", (self._text(choice) or "")[:200]), _usage(said))
         if isinstance(values, Unclear):
-            raise Unanswered("unclear-option", f"{values.share:.0%} of the probability may belong to several options")
-        return Choice(values, _usage(said)[0])
+            words = f"{values.share:.0%} of the probability may belong to several options"
+            raise _paid(Unanswered("unclear-option", words), _usage(said))
+        read, written = _usage(said)
+        return Choice(values, read, completion_tokens=written)
 
     async def _parsed(self, request: ChoiceRequest) -> Choice:
         asked: dict[str, Any] = {"temperature": 0.0, self.params.length_key: WORDS}
@@ -285,15 +287,16 @@ class OpenAIBackend(Backend):
         if held:
             asked |= {self.params.length_key: 4 * WORDS} | _held_to(_one_of(request.options))
         choices, said = await self._ask(request.messages, asked)
-        self._pass_filter(choices[0])
+        self._pass_filter(choices[0], _usage(said))
         text = self._text(choices[0])
         if text is None:
-            raise NotNow("empty", "the answer has no content")
+            raise _paid(NotNow("empty", "the answer has no content"), _usage(said))
         found = chosen(text, request.options) if held else named(text, request.options)
         if found is None:
-            raise Unanswered("unparseable", text[:200])
+            raise _paid(Unanswered("unparseable", text[:200]), _usage(said))
         values = tuple(0.0 if at == found else NOT_NAMED for at in range(len(request.options)))
-        return Choice(values, _usage(said)[0], parsed=True)
+        read, written = _usage(said)
+        return Choice(values, read, parsed=True, completion_tokens=written)
 
     async def _ask(self, messages: Messages, body: dict[str, Any]) -> tuple[list[dict[str, Any]], dict[str, Any]]:
         """The choices of the answer, at least one, and the whole answer."""
@@ -340,6 +343,12 @@ def _held_to(schema: JsonObject) -> dict[str, Any]:
 def _one_of(options: Sequence[str]) -> JsonObject:
     return {"type": "object", "properties": {"choice": {"type": "string", "enum": [o.strip() for o in options]}},
             "required": ["choice"], "additionalProperties": False}  # fmt: skip
+
+
+def _paid(error: Unanswered | NotNow, usage: tuple[int, int]) -> Unanswered | NotNow:
+    """The error with what its useless answer cost."""
+    error.usage = usage
+    return error
 
 
 def _usage(said: dict[str, Any]) -> tuple[int, int]:

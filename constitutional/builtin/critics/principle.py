@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, Field
 
 from constitutional.api import (
+    MAIN,
+    Ahead,
     Ask,
+    Asking,
     Capability,
     Constitution,
     Critique,
+    Forecast,
     Principle,
     Request,
     Response,
@@ -21,6 +26,8 @@ from constitutional.api import (
     StageParams,
     TemplateName,
     Unanswered,
+    exactly,
+    up_to,
 )
 from constitutional.builtin.principles import selected
 from constitutional.builtin.templates import template_label
@@ -69,6 +76,15 @@ class PrincipleCritic(RowStage[Response, Critique]):
     def sees(cls, params: Any, constitution: Constitution) -> Sequence[Principle]:
         """Those that can be drawn.  Raises `UserError` where there are none."""
         return selected(constitution, params.groups, params.principles)
+
+    @classmethod
+    def forecast(cls, params: Any, ahead: Ahead) -> Forecast:
+        rows = ahead.rows("responses")
+        reads = rows.text.plus(exactly(ahead.templates[params.template])).plus(ahead.principle())
+        count = rows.count if params.on_length == "keep" else rows.count.or_less()
+        said = rows.said.plus(up_to(params.max_new_tokens))
+        asks = Asking("model", rows.count, reads, params.max_new_tokens)
+        return Forecast({MAIN: replace(rows, count=count, said=said)}, [asks])
 
     async def process(self, row: Response, ctx: RowContext) -> Sequence[Critique]:
         """Raises `Unanswered` where the critic is silent: that is neither a violation nor the lack of one."""

@@ -10,9 +10,11 @@ from typing import Any, ClassVar, NamedTuple
 
 from constitutional.api import (
     MAIN,
+    Ahead,
     Constitution,
     Fate,
     Flow,
+    Forecast,
     Inputs,
     JsonObject,
     Outputs,
@@ -20,6 +22,7 @@ from constitutional.api import (
     Preference,
     Rating,
     Record,
+    Rows,
     Vote,
     WholeContext,
     WholeStage,
@@ -102,6 +105,12 @@ class Debiaser(WholeStage):
         for flow in sorted(wrong, key=lambda one: one.__name__):
             yield port, f"`{cls.name}` takes {one_of(cls.on)}, not {flow.__name__}"
         yield from wrong_audit(flows)
+
+    @classmethod
+    def forecast(cls, params: Any, ahead: Ahead) -> Forecast:
+        rows = ahead.rows(next(iter(cls.takes)))
+        fewer = Rows(rows.count.or_less(), rows.prompt, rows.said)
+        return Forecast(dict.fromkeys([MAIN, *([cls.ends] if cls.ends else [])], fewer))
 
     def run(self, inputs: Inputs, ctx: WholeContext) -> Outputs:
         rows, ended = _once(list(inputs.rows(next(iter(self.takes)))))

@@ -10,11 +10,13 @@ from pydantic import Field
 
 from constitutional.api import (
     MAIN,
+    Ahead,
     Ask,
     Capability,
     Constitution,
     Fate,
     Flow,
+    Forecast,
     Inputs,
     Outputs,
     Port,
@@ -28,6 +30,7 @@ from constitutional.api import (
     UserError,
 )
 from constitutional.builtin.evaluators.abreast import abreast
+from constitutional.builtin.evaluators.ahead import examination
 from constitutional.builtin.evaluators.examiner import Asked, Examiner
 from constitutional.builtin.evaluators.judgements import Judgement
 from constitutional.builtin.principles import selected
@@ -113,6 +116,10 @@ class Harmlessness(SurveyStage):
     def check(cls, params: Any) -> Iterable[str]:
         if len({option.strip() for option in params.options}) < 2 or not all(o.strip() for o in params.options):
             yield "`options` must be two different words"
+
+    @classmethod
+    def forecast(cls, params: Any, ahead: Ahead) -> Forecast:
+        return examination(params, ahead)
 
     async def run(self, inputs: Inputs, ctx: SurveyContext) -> Outputs:
         """Raises `UserError` where the baseline is no label, or a prompt comes twice."""

@@ -7,8 +7,21 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
-from constitutional.api import Ask, Capability, Completion, Pair, Prompt, RowContext, RowStage
-from constitutional.builtin.generators.sampling import LENGTH, SamplingParams, ask_all, request
+from constitutional.api import (
+    MAIN,
+    Ahead,
+    Ask,
+    Capability,
+    Completion,
+    Forecast,
+    Pair,
+    Prompt,
+    Range,
+    RowContext,
+    Rows,
+    RowStage,
+)
+from constitutional.builtin.generators.sampling import LENGTH, SamplingParams, ask_all, request, sampling
 
 
 class PairGenerator(RowStage[Prompt, Pair]):
@@ -35,6 +48,12 @@ class PairGenerator(RowStage[Prompt, Pair]):
     def check(cls, params: Any) -> Iterable[str]:
         if params.temperature == 0:
             yield "at temperature 0 both answers are the same; raise `temperature`"
+
+    @classmethod
+    def forecast(cls, params: Any, ahead: Ahead) -> Forecast:
+        asks, said = sampling(ahead, params, Range(2, 2 + params.tries))
+        prompts = ahead.rows("prompts")
+        return Forecast({MAIN: Rows(prompts.count.or_less(), prompts.prompt, said.times(2))}, [asks])
 
     async def process(self, row: Prompt, ctx: RowContext) -> Sequence[Pair]:
         """Raises `Unanswered` where an answer is missing."""

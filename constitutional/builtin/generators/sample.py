@@ -7,8 +7,21 @@ from typing import Any, ClassVar
 
 from pydantic import Field
 
-from constitutional.api import Ask, Capability, Completion, Prompt, Response, RowContext, RowStage
-from constitutional.builtin.generators.sampling import LENGTH, SamplingParams, ask_all, request
+from constitutional.api import (
+    MAIN,
+    Ahead,
+    Ask,
+    Capability,
+    Completion,
+    Forecast,
+    Prompt,
+    Response,
+    RowContext,
+    Rows,
+    RowStage,
+    exactly,
+)
+from constitutional.builtin.generators.sampling import LENGTH, SamplingParams, ask_all, request, sampling
 
 
 class Sample(RowStage[Prompt, Response]):
@@ -32,6 +45,16 @@ class Sample(RowStage[Prompt, Response]):
     def check(cls, params: Any) -> Iterable[str]:
         if params.n > 1 and params.temperature == 0:
             yield f"at temperature 0 all {params.n} answers are the same; raise `temperature` or set `n` to 1"
+
+    @classmethod
+    def forecast(cls, params: Any, ahead: Ahead) -> Forecast:
+        asks, said = sampling(ahead, params, exactly(params.n))
+        prompts = ahead.rows("prompts")
+        count = prompts.count.times(params.n)
+        rows = Rows(
+            count if params.on_length == "keep" else count.or_less(), prompts.prompt, said, prompts.siblings * params.n
+        )
+        return Forecast({MAIN: rows}, [asks])
 
     async def process(self, row: Prompt, ctx: RowContext) -> Sequence[Response]:
         """Raises `Unanswered` where one of the answers is missing: a row has all its samples or none."""

@@ -8,7 +8,21 @@ from typing import Literal
 
 from pydantic import Field
 
-from constitutional.api import Completion, Message, Messages, Prompt, Request, RowContext, StageParams
+from constitutional.api import (
+    Ahead,
+    Asking,
+    Completion,
+    Message,
+    Messages,
+    Prompt,
+    Range,
+    Request,
+    RowContext,
+    StageParams,
+    exactly,
+    tokens,
+    up_to,
+)
 
 #: The `finish_reason` of a text that ended because it was long enough.
 LENGTH = "length"
@@ -58,3 +72,10 @@ async def ask_all(ctx: RowContext, requests: Iterable[Request]) -> list[Completi
             raise answer
         answers.append(answer)
     return answers
+
+
+def sampling(ahead: Ahead, params: SamplingParams, each: Range) -> tuple[Asking, Range]:
+    """What asking `each` times for every prompt comes to, and the tokens of one answer."""
+    prompts = ahead.rows("prompts")
+    reads = prompts.prompt.plus(exactly(tokens(params.system or "")))
+    return Asking("model", prompts.count.by(each), reads, params.max_new_tokens), up_to(params.max_new_tokens)

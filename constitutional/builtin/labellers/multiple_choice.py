@@ -8,16 +8,22 @@ from typing import Annotated, Any, ClassVar
 from pydantic import Field
 
 from constitutional.api import (
+    MAIN,
+    Ahead,
+    Asking,
     Capability,
     ChoiceRequest,
     Constitution,
+    Forecast,
     Messages,
     Pair,
     Principle,
     RowContext,
+    Rows,
     RowStage,
     TemplateName,
     Vote,
+    exactly,
     transcript,
 )
 from constitutional.builtin.labellers import judging
@@ -60,6 +66,14 @@ class MultipleChoice(RowStage[Pair, Vote]):
     @classmethod
     def sees_examples(cls, params: Any) -> bool:
         return isinstance(params.shots, int) and params.shots > 0
+
+    @classmethod
+    def forecast(cls, params: Any, ahead: Ahead) -> Forecast:
+        rows, known = ahead.rows("pairs"), len(ahead.principles)
+        principles = known if params.principles == "all" else min(params.principles, known)
+        calls = rows.count.times(principles * (2 if params.orders == "both" else 1))
+        reads = rows.text.plus(exactly(ahead.templates[params.template])).plus(ahead.principle())
+        return Forecast({MAIN: Rows(calls, rows.prompt, rows.said)}, [Asking("model", calls, reads)])
 
     async def process(self, row: Pair, ctx: RowContext) -> Sequence[Vote]:
         """Raises `Unanswered` where not one question was answered."""

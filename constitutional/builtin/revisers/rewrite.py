@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, ClassVar, Literal, TypeAlias
 
 from pydantic import Field
 
 from constitutional.api import (
+    MAIN,
+    Ahead,
     Ask,
+    Asking,
     Capability,
     Completion,
     Constitution,
     Critique,
+    Forecast,
     Principle,
+    Range,
     Request,
     Response,
     Round,
@@ -22,6 +28,7 @@ from constitutional.api import (
     StageParams,
     TemplateName,
     UserError,
+    exactly,
 )
 from constitutional.builtin.revisers.leaks import without_leaks
 
@@ -76,6 +83,16 @@ class Rewrite(RowStage[Critique, Response]):
     def sees(cls, params: Any, constitution: Constitution) -> Sequence[Principle]:
         """All: a critique may name any of them."""
         return constitution.principles
+
+    @classmethod
+    def forecast(cls, params: Any, ahead: Ahead) -> Forecast:
+        """Critiques that find nothing are not asked about, so the calls are at most one a row."""
+        rows = ahead.rows("critiques")
+        reads = rows.text.plus(exactly(ahead.templates[params.template])).plus(ahead.principle())
+        calls = rows.count.or_less() if params.skip_clean else rows.count
+        said = Range(0, max(rows.said.high, params.max_new_tokens))
+        asks = Asking("model", calls, reads, params.max_new_tokens)
+        return Forecast({MAIN: replace(rows, count=rows.count.or_less(), said=said)}, [asks])
 
     async def process(self, row: Critique, ctx: RowContext) -> Sequence[Response]:
         """Raises `UserError` where the critique names a principle that the constitution has not."""

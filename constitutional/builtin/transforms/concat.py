@@ -4,7 +4,18 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from constitutional.api import MAIN, Flow, Inputs, Outputs, Port, Record, WholeContext, WholeStage
+from constitutional.api import (
+    MAIN,
+    Ahead,
+    Flow,
+    Forecast,
+    Inputs,
+    Outputs,
+    Port,
+    Record,
+    WholeContext,
+    WholeStage,
+)
 
 
 class Concat(WholeStage):
@@ -16,6 +27,10 @@ class Concat(WholeStage):
     @classmethod
     def gives(cls, params: Any) -> dict[str, Flow]:
         return {MAIN: Record}
+
+    @classmethod
+    def forecast(cls, params: Any, ahead: Ahead) -> Forecast:
+        return Forecast({MAIN: ahead.rows("rows")})
 
     def run(self, inputs: Inputs, ctx: WholeContext) -> Outputs:
         return Outputs(rows={MAIN: inputs.rows("rows")})

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from hashlib import blake2b
 from typing import Any, ClassVar
 
 from constitutional.api import (
     MAIN,
+    Ahead,
     Flow,
+    Forecast,
     Inputs,
     Outputs,
     Port,
@@ -38,6 +41,11 @@ class Dedupe(WholeStage):
     @classmethod
     def gives(cls, params: Any) -> dict[str, Flow]:
         return {MAIN: Record}
+
+    @classmethod
+    def forecast(cls, params: Any, ahead: Ahead) -> Forecast:
+        rows = ahead.rows("rows")
+        return Forecast({MAIN: replace(rows, count=rows.count.or_less())})
 
     def run(self, inputs: Inputs, ctx: WholeContext) -> Outputs:
         """Raises `UserError` where a row has not one of the columns."""

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any, TypeAlias
 
 from pydantic import Field
 
-from constitutional.api import Params as Group
-from constitutional.api import Record, RowContext, RowStage, StageParams
+from constitutional.api import MAIN, Ahead, Forecast, Record, RowContext, RowStage, StageParams
+from constitutional.api import (
+    Params as Group,
+)
 from constitutional.builtin.transforms.columns import MISSING, own, value
 
 Scalar: TypeAlias = str | bool | int | float | None
@@ -63,6 +66,11 @@ class Filter(RowStage[Record, Record]):
             yield "there is no condition: every row would pass"
         if None not in (params.min_length, params.max_length) and params.min_length > params.max_length:
             yield "`min_length` is larger than `max_length`: no row would pass"
+
+    @classmethod
+    def forecast(cls, params: Any, ahead: Ahead) -> Forecast:
+        rows = ahead.rows("rows")
+        return Forecast({MAIN: replace(rows, count=rows.count.or_less())})
 
     async def process(self, row: Record, ctx: RowContext) -> Sequence[Record]:
         """Raises `UserError` where a condition needs a column that rows of this type never have."""

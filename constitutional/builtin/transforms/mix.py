@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from itertools import accumulate
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -11,8 +12,10 @@ from pydantic import Field
 
 from constitutional.api import (
     MAIN,
+    Ahead,
     Fate,
     Flow,
+    Forecast,
     Inputs,
     Outputs,
     Port,
@@ -21,6 +24,7 @@ from constitutional.api import (
     UserError,
     WholeContext,
     WholeStage,
+    up_to,
 )
 from constitutional.builtin.transforms.chance import ranked
 
@@ -56,6 +60,12 @@ class Mix(WholeStage):
     def check(cls, params: Any) -> Iterable[str]:
         if sum(params.weights) <= 0:
             yield "`weights` must not all be 0"
+
+    @classmethod
+    def forecast(cls, params: Any, ahead: Ahead) -> Forecast:
+        rows = ahead.rows("rows")
+        count = rows.count.or_less() if params.total is None else up_to(params.total)
+        return Forecast({MAIN: replace(rows, count=count)})
 
     def run(self, inputs: Inputs, ctx: WholeContext) -> Outputs:
         """Raises `UserError` where weights and data sets do not match, or one is too small with `on_short: fail`."""

@@ -11,13 +11,16 @@ from pydantic import Field
 
 from constitutional.api import (
     MAIN,
+    Ahead,
     Fate,
     Flow,
+    Forecast,
     Inputs,
     Outputs,
     Pair,
     Port,
     Response,
+    Rows,
     StageParams,
     WholeContext,
     WholeStage,
@@ -66,6 +69,15 @@ class PairUp(WholeStage):
     def check(cls, params: Any) -> Iterable[str]:
         if params.how == "revised" and params.most is not None:
             yield "`most` is for `how: combinations`; a revised answer makes one pair"
+
+    @classmethod
+    def forecast(cls, params: Any, ahead: Ahead) -> Forecast:
+        """Answers in pairs: `n` different ones to one prompt make `n (n - 1) / 2`."""
+        rows = ahead.rows("responses")
+        count = rows.count.or_less() if params.how == "revised" else rows.count.times(0, (rows.siblings - 1) / 2)
+        if params.most is not None and params.how == "combinations":
+            count = count.most(rows.count.high / 2 * params.most)
+        return Forecast({MAIN: Rows(count, rows.prompt, rows.said.times(2))})
 
     def run(self, inputs: Inputs, ctx: WholeContext) -> Outputs:
         rows = list(inputs.rows("responses"))

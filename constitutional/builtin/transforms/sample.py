@@ -3,11 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any, ClassVar
 
 from pydantic import Field
 
-from constitutional.api import MAIN, Flow, Inputs, Outputs, Port, Record, StageParams, WholeContext, WholeStage
+from constitutional.api import (
+    MAIN,
+    Ahead,
+    Flow,
+    Forecast,
+    Inputs,
+    Outputs,
+    Port,
+    Record,
+    StageParams,
+    WholeContext,
+    WholeStage,
+    drawn,
+)
 from constitutional.builtin.transforms.chance import ranked
 
 
@@ -40,6 +54,12 @@ class SampleRows(WholeStage):
     def check(cls, params: Any) -> Iterable[str]:
         if (params.n is None) == (params.fraction is None):
             yield "give either `n` or `fraction`"
+
+    @classmethod
+    def forecast(cls, params: Any, ahead: Ahead) -> Forecast:
+        rows = ahead.rows("rows")
+        count = rows.count.most(params.n) if params.n is not None else drawn(rows.count, params.fraction)
+        return Forecast({MAIN: replace(rows, count=count)})
 
     def run(self, inputs: Inputs, ctx: WholeContext) -> Outputs:
         chances = list(ranked(inputs.rows("rows"), "transform/sample", ctx.seed, self.params.salt))

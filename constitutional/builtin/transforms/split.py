@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, StringConstraints
 
 from constitutional.api import (
+    Ahead,
     Fate,
     Flow,
+    Forecast,
     Inputs,
     Outputs,
     Port,
@@ -19,6 +22,7 @@ from constitutional.api import (
     WholeContext,
     WholeStage,
     canonical,
+    drawn,
     to_json,
 )
 from constitutional.builtin.transforms.chance import uniform
@@ -59,6 +63,11 @@ class Split(WholeStage):
         total = sum(params.parts.values())
         if total > 1 + 1e-9:
             yield f"the shares of `parts` add up to {total:g}, which is more than 1"
+
+    @classmethod
+    def forecast(cls, params: Any, ahead: Ahead) -> Forecast:
+        rows = ahead.rows("rows")
+        return Forecast({part: replace(rows, count=drawn(rows.count, share)) for part, share in params.parts.items()})
 
     def run(self, inputs: Inputs, ctx: WholeContext) -> Outputs:
         counted = Counter(self._part(row, ctx.seed) for row in inputs.rows("rows"))
