@@ -23,8 +23,8 @@ ONE = "reward"
 TAKES: Mapping[str, Port] = {
     "model": Port(PolicyModel, about="the policy to start from"),
     "prompts": Port(Prompt, many=True, about="what the policy answers while it learns"),
-    "reward": Port(RewardModel, optional=True, about="the one reward model, called `reward` in the reward's expression"),
-    "rewards": Port(RewardModel, labelled=True, optional=True, about="several reward models, by the labels that the reward's expression uses"),
+    "reward": Port(RewardModel, optional=True, about="the one reward model; `reward` in the expression"),
+    "rewards": Port(RewardModel, labelled=True, optional=True, about="reward models by the labels of the expression"),
 }  # fmt: skip
 
 
@@ -73,9 +73,9 @@ def scorer_of(inputs: Inputs, params: RlParams) -> Scorer:
     Raises:
         UserError: as `build` does.
     """
-    folders = {ONE: one.path for one in inputs.artifacts(ONE)}
-    labelled = zip(inputs.labels("rewards"), inputs.artifacts("rewards"), strict=True)
-    folders |= {label: Path(artifact.path) for label, artifact in labelled}
+    labels = [*([ONE] * len(inputs.artifacts(ONE))), *inputs.labels("rewards")]
+    artifacts = [*inputs.artifacts(ONE), *inputs.artifacts("rewards")]
+    folders = {label: Path(artifact.path) for label, artifact in zip(labels, artifacts, strict=True)}
     return build(params.reward, folders, batch=params.reward_batch, max_length=params.reward_max_length)
 
 

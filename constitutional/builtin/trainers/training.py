@@ -59,6 +59,22 @@ def reference_of(inputs: Inputs) -> str | None:
         return None
 
 
+def whole(model: str, workdir: Path, params: TrainerParams) -> str:
+    """A folder with all of a policy's weights: TRL loads the reference again from where a policy's weights came from,
+    and would leave out an adapter that was merged into them."""
+    place = resolve(model)
+    if _base(place) == place:
+        return place
+    from transformers import AutoModelForCausalLM
+
+    folder = workdir / "start"
+    if not (folder / "whole").exists():
+        load(place, AutoModelForCausalLM, params).save_pretrained(folder, safe_serialization=True)
+        load_tokenizer(_base(place), None).save_pretrained(folder)
+        (folder / "whole").touch()
+    return str(folder)
+
+
 def _base(model: str) -> str:
     place = resolve(model)
     config = Path(place) / "adapter_config.json"

@@ -111,9 +111,8 @@ def _actor(inputs: Inputs, params: PpoParams) -> Actor:
 
     device, precision = training.device_and_precision(params)
     policy = training.load(inputs.model(), AutoModelForCausalLM, params)
-    place = training.reference_of(inputs)
-    own = None if params.lora is not None else inputs.model()
-    reference = training.load(place or own, AutoModelForCausalLM, params) if place or own else None
+    place = training.reference_of(inputs) or (None if params.lora is not None else inputs.model())
+    reference = None if place is None else training.load(place, AutoModelForCausalLM, params)
     body = training.load(inputs.model(), AutoModel, params) if params.value == "separate" else None
     if params.lora is not None:
         from peft import get_peft_model
