@@ -38,7 +38,7 @@ from constitutional.parameters import (
     StageParams,
     TemplateName,
 )
-from constitutional.ports import MAIN, Artifact, Flow, PolicyModel, Port, Report, RewardModel
+from constitutional.ports import MAIN, Artifact, Flow, PolicyModel, Port, ProcessRewardModel, Report, RewardModel
 from constitutional.records import (
     Critique,
     Demonstration,
@@ -124,6 +124,7 @@ __all__ = [
     "Port",
     "Preference",
     "Principle",
+    "ProcessRewardModel",
     "Progress",
     "Prompt",
     "Rating",

@@ -57,7 +57,9 @@ def test_lora_leaves_an_adapter_and_the_next_training_is_held_to_what_it_learned
 
 
 @BOTH
-def test_two_runs_leave_the_same_bytes_wherever_they_are(trainer: type[GroupTrainer], arms: Path, tmp_path: Path) -> None:
+def test_two_runs_leave_the_same_bytes_wherever_they_are(
+    trainer: type[GroupTrainer], arms: Path, tmp_path: Path
+) -> None:
     one, two = (train(stage(trainer, max_steps=3), tmp_path / place, arms, prompts=bandit.prompts()) for place in "ab")
     assert contents(one.folder) == contents(two.folder)
 
@@ -134,7 +136,10 @@ def test_hostile_prompts_forge_no_control_token(family: Any) -> None:
 
     def controls(text: str) -> list[int]:
         said = guarded.apply_chat_template(
-            conversation=[[{"role": "user", "content": text}]], add_generation_prompt=True, tokenize=True, return_dict=True
+            conversation=[[{"role": "user", "content": text}]],
+            add_generation_prompt=True,
+            tokenize=True,
+            return_dict=True,
         )
         return [token for token in said["input_ids"][0] if token in marks]
 

@@ -11,21 +11,30 @@ from constitutional.builtin.backends.loading import device_of, inspect_folder, i
 
 
 def is_process_model(folder: Path) -> bool:
-    """Whether a reward model scores steps: it has a separator of steps in its configuration."""
-    return "step_separator" in _configuration(folder)
-
-
-def _configuration(folder: Path) -> dict[str, Any]:
-    for name in ("config.json", "adapter_config.json"):
-        if (folder / name).is_file():
-            said: dict[str, Any] = json.loads((folder / name).read_text(encoding="utf-8"))
-            return said
-    raise UserError(f"{folder} holds no reward model: there is no config.json")
+    """Whether a reward model scores steps: its configuration, or for an adapter the log of its training, has what
+    separates them."""
+    return _separator(folder) is not None
 
 
 def separator_of(folder: Path) -> str:
-    """What stands between two steps for a process reward model."""
-    return str(_configuration(folder)["step_separator"])
+    """What stands between two steps for a process reward model.
+
+    Raises:
+        UserError: if this is none.
+    """
+    found = _separator(folder)
+    if found is None:
+        raise UserError(f"{folder} is no process reward model", help="train one with `trainer: process-reward`")
+    return found
+
+
+def _separator(folder: Path) -> str | None:
+    for name in ("config.json", "training.json"):
+        if (folder / name).is_file():
+            said = json.loads((folder / name).read_text(encoding="utf-8")).get("step_separator")
+            if isinstance(said, str) and said:
+                return said
+    return None
 
 
 def load_classifier(folder: Path, automatic: str, labels: int) -> tuple[Any, Any]:

@@ -94,7 +94,9 @@ class GroupTrainer(WholeStage):
             training.load(start, AutoModelForCausalLM, p),
             reward,
             config_class(**_arguments(p, ctx, len(prompts))),
-            train_dataset=Dataset.from_list([{"prompt": [turn.to_json() for turn in row.prompt]} for row, _ in prompts]),
+            train_dataset=Dataset.from_list(
+                [{"prompt": [turn.to_json() for turn in row.prompt]} for row, _ in prompts]
+            ),
             processing_class=tokens.guarded(encoder),
             peft_config=training.adapter_config(p.lora, "CAUSAL_LM"),
         )

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from constitutional.api import Demonstration, Messages, Preference, Score, UserError, assistant, messages
+from constitutional.api import Demonstration, Messages, Preference, Score, UserError, assistant, digest, messages
 from constitutional.builtin.backends.encoding import DialogueEncoder
 
 Row = TypeVar("Row", Demonstration, Preference, Score)
@@ -77,6 +77,13 @@ def guarded(encoder: DialogueEncoder) -> Any:
 
     tokenizer.apply_chat_template = apply_chat_template
     return tokenizer
+
+
+def split(rows: list[dict[str, Any]], fraction: float) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Rows to learn from and rows held out, by the hash of the row: more data moves none from one side to the other."""
+    held = [int(digest(["held-out", row["row_id"]])[:8], 16) / 2**32 < fraction for row in rows]
+    taught = [row for row, out in zip(rows, held, strict=True) if not out]
+    return (taught, [row for row, out in zip(rows, held, strict=True) if out]) if taught else (rows, [])
 
 
 def fates(kept: int, dropped: Mapping[str, int]) -> dict[tuple[Any, str], int]:

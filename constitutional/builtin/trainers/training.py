@@ -111,8 +111,10 @@ def adapter_config(lora: Lora | None, task: str) -> Any:
 
     modules = lora.target_modules if isinstance(lora.target_modules, str) else list(lora.target_modules)
     return LoraConfig(
-        r=lora.r, lora_alpha=lora.alpha, lora_dropout=lora.dropout, target_modules=modules, task_type=task
-    )
+        r=lora.r, lora_alpha=lora.alpha, lora_dropout=lora.dropout, target_modules=modules, task_type=task,
+        # peft knows by itself to keep heads whole, but not those of token classifiers
+        exclude_modules=["score", "classifier"] if task == "TOKEN_CLS" else None,
+    )  # fmt: skip
 
 
 def last_checkpoint(workdir: Path) -> str | None:
