@@ -16,7 +16,7 @@ from constitutional.builtin.rewards import combine
 from constitutional.builtin.rewards.build import build, measured, mistakes
 from constitutional.builtin.rewards.contract import Missing, Scored, finite
 from constitutional.builtin.rewards.expression import Expression, labels
-from constitutional.builtin.rewards.rules import RuleScorer, Rules, repetition
+from constitutional.builtin.rewards.rules import Rules, RuleScorer, repetition
 
 
 class Fixed:

@@ -13,8 +13,8 @@ TEMPLATE = (
 )
 
 
-def save(folder: Path, *, seed: int = 0) -> Path:
-    """A random Llama of one layer over eight words, with its tokenizer."""
+def save(folder: Path, *, seed: int = 0, spread: float = 0.2) -> Path:
+    """A random Llama of one layer over eight words, with its tokenizer; `spread` bounds how sure a frozen head can be."""
     import torch
     from tokenizers import AddedToken, Tokenizer, models, pre_tokenizers
     from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
@@ -30,7 +30,7 @@ def save(folder: Path, *, seed: int = 0) -> Path:
         torch.manual_seed(seed)
         model = LlamaForCausalLM(LlamaConfig(
             vocab_size=len(tok), hidden_size=16, intermediate_size=24, num_hidden_layers=1, num_attention_heads=2,
-            max_position_embeddings=64, initializer_range=0.2, tie_word_embeddings=False, eos_token_id=tok.eos_token_id,
+            max_position_embeddings=64, initializer_range=spread, tie_word_embeddings=False, eos_token_id=tok.eos_token_id,
             pad_token_id=tok.pad_token_id, bos_token_id=None,
         ))  # fmt: skip
     model.save_pretrained(folder, safe_serialization=True)

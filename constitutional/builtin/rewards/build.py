@@ -38,7 +38,8 @@ def mistakes(expression: Reward, known: list[str]) -> list[str]:
         guess = nearest(name, known)
         hint = f"; did you mean `{guess}`?" if guess else f" (connected: {', '.join(known) or 'none'})"
         said.append(f"the reward names `{name}`, which is not connected{hint}")
-    return said + [f"reward model `{name}` is connected but the reward does not use it" for name in known if name not in named]  # fmt: skip
+    idle = [name for name in known if name not in named]
+    return said + [f"reward model `{name}` is connected but the reward does not use it" for name in idle]
 
 
 class _Builder:
@@ -126,7 +127,8 @@ def measured(folder: Path, label: str) -> tuple[float, float]:
         said = json.loads((folder / "training.json").read_text(encoding="utf-8"))
         centre, deviation = float(said["score_mean"]), float(said["score_std"])
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise UserError(f"reward model `{label}` does not say how its scores are spread", help="write `mean` and `std`") from error  # fmt: skip
+        message = f"reward model `{label}` does not say how its scores are spread"
+        raise UserError(message, help="write `mean` and `std`") from error
     if not deviation > 0:
         raise UserError(f"all scores of reward model `{label}` were alike", help="write `mean` and `std`")
     return centre, deviation
