@@ -6,9 +6,9 @@ Names are the labels under the stage's port `rewards`, or `reward` for the one m
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Literal, Self, TypeAlias
+from typing import Annotated, Any, Literal, Self, TypeAlias
 
-from pydantic import Field, model_validator
+from pydantic import Discriminator, Field, Tag, model_validator
 
 from constitutional.api import Params
 from constitutional.builtin.rewards.rules import Rules
@@ -17,10 +17,15 @@ from constitutional.builtin.rewards.rules import Rules
 MOST_DEEP = 8
 
 
+def _form(written: Any) -> str:
+    """A mapping is read as an expression and everything else as a label, so that mistakes are told of one of them."""
+    return "an expression" if isinstance(written, (Mapping, Params)) else "a label"
+
+
 class Term(Params):
     """A part of a weighted sum."""
 
-    of: str | Expression
+    of: Reward
     """What is weighted."""
 
     weight: float = Field(allow_inf_nan=False)
@@ -30,7 +35,7 @@ class Term(Params):
 class Ensemble(Params):
     """Several rewards of one thing."""
 
-    of: tuple[str | Expression, ...] = Field(min_length=2)
+    of: tuple[Reward, ...] = Field(min_length=2)
     """The rewards."""
 
     combine: Literal["mean", "min", "pessimistic"] = "mean"
@@ -43,7 +48,7 @@ class Ensemble(Params):
 class Normalise(Params):
     """A reward with mean zero and deviation one."""
 
-    of: str | Expression
+    of: Reward
     """The reward."""
 
     mean: float | None = Field(default=None, allow_inf_nan=False)
@@ -104,11 +109,13 @@ class Expression(Params):
         return self
 
 
+#: A label, or an expression.
+Reward: TypeAlias = Annotated[
+    Annotated[str, Tag("a label")] | Annotated[Expression, Tag("an expression")], Discriminator(_form)
+]
+
 for _model in (Term, Ensemble, Normalise, Expression):
     _model.model_rebuild()
-
-#: A label, or an expression.
-Reward: TypeAlias = str | Expression
 
 
 def parts(expression: Reward) -> Iterator[Reward]:
