@@ -27,7 +27,6 @@ from constitutional.api import (
     WholeStage,
 )
 from constitutional.builtin.backends.encoding import DialogueEncoder
-from constitutional.builtin.math import figures as measures
 from constitutional.builtin.math import losses
 from constitutional.builtin.rewards.steps import ProcessScorer, encode_steps
 from constitutional.builtin.rewards.weights import right_padded
@@ -206,6 +205,8 @@ def probabilities(model: Any, rows: list[dict[str, Any]], pad: int, batch: int =
 
 def agreement(model: Any, rows: list[dict[str, Any]], pad: int, seed: int) -> Any:
     """Share of held-out steps that the model judges as their label does; the steps of one solution are one cluster."""
+    from constitutional.builtin.math import figures as measures
+
     hits, clusters = [], []
     for row, said in zip(rows, probabilities(model, rows, pad), strict=True):
         hits += [(p > 0.5) == (q > 0.5) for p, q in zip(said, row["right"], strict=True)]

@@ -11,7 +11,6 @@ from pydantic import Field
 
 from constitutional.api import Cosmetic, Inputs, PolicyModel, Port, Prompt, RewardModel, StepFailed, UserError
 from constitutional.builtin.backends.encoding import DialogueEncoder
-from constitutional.builtin.math import figures
 from constitutional.builtin.rewards.build import build, mistakes
 from constitutional.builtin.rewards.contract import Missing, Scorer
 from constitutional.builtin.rewards.expression import Reward, default
@@ -106,4 +105,6 @@ def usable_prompts(
 
 def reward_figure(scores: Sequence[float], missing: Missing, seed: int) -> Any:
     """The mean score of the last batch with its n and interval, and all completions that had none, by reason."""
+    from constitutional.builtin.math import figures
+
     return figures.average(list(scores), figures.generator(seed, "reward"), unscored=missing.counts())
