@@ -2,8 +2,3 @@
 
 from __future__ import annotations
 
-import inspect
-import json
-import re
-import types
-import typing
