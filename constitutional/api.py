@@ -41,7 +41,7 @@ from constitutional.parameters import (
     StageParams,
     TemplateName,
 )
-from constitutional.ports import MAIN, Artifact, Flow, PolicyModel, Port, Report, RewardModel
+from constitutional.ports import MAIN, Artifact, Flow, PolicyModel, Port, ProcessRewardModel, Report, RewardModel
 from constitutional.records import (
     Critique,
     Demonstration,
@@ -131,6 +131,7 @@ __all__ = [
     "Port",
     "Preference",
     "Principle",
+    "ProcessRewardModel",
     "Progress",
     "Prompt",
     "Range",

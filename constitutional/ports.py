@@ -32,6 +32,10 @@ class RewardModel(Artifact):
     port: ClassVar[str] = "reward"
 
 
+class ProcessRewardModel(RewardModel):
+    """A token classifier with two labels: whether each step of a dialogue's last answer is right."""
+
+
 class Report(Artifact):
     """Figures with their n and intervals: a folder with `report.json`."""
 

@@ -117,6 +117,12 @@ class Stage(ABC):
         """
         return ()
 
+    @classmethod
+    def wired(cls, params: Any, ports: Mapping[str, Sequence[str]]) -> Iterable[str]:
+        """What is wrong between parameters and the ports that are connected, each with its labels (none where it has
+        none): sentences for the user, before anything runs."""
+        return ()
+
 
 class RowContext(Protocol):
     """What a row stage may use while it works on one row."""
@@ -199,6 +205,9 @@ class Inputs(Protocol):
 
     def artifact(self, port: str) -> Artifact:
         """A folder made by an earlier step."""
+
+    def artifacts(self, port: str) -> Sequence[Artifact]:
+        """The folders of a port that takes several, in the order of the spec; none where nothing is connected."""
 
     def labels(self, port: str) -> Sequence[str]:
         """The labels of a labelled port, in the order of the spec."""

@@ -17,6 +17,7 @@ from constitutional.builtin.evaluators import EVALUATORS
 from constitutional.builtin.generators import GENERATORS
 from constitutional.builtin.labellers import LABELLERS
 from constitutional.builtin.revisers import REVISERS
+from constitutional.builtin.trainers import TRAINERS
 from constitutional.builtin.transforms import TRANSFORMS
 from constitutional.parameters import Template, describe, marked
 from constitutional.prompts import load
@@ -24,7 +25,7 @@ from constitutional.stage import KINDS
 
 FOLDERS = {
     "generator": GENERATORS, "critic": CRITICS, "reviser": REVISERS, "labeller": LABELLERS, "debiaser": DEBIASERS,
-    "evaluator": EVALUATORS, "transform": TRANSFORMS,
+    "evaluator": EVALUATORS, "transform": TRANSFORMS, "trainer": TRAINERS,
 }  # fmt: skip
 STAGES: list[type[Stage]] = [stage for stages in FOLDERS.values() for stage in stages]
 NEEDED = {

@@ -65,6 +65,9 @@ class StoredInputs:
             raise RunError(f"port `{port}` has {len(found)} artifacts, not one")
         return Artifact(Path(found[0].path))
 
+    def artifacts(self, port: str) -> Sequence[Artifact]:
+        return [Artifact(Path(stored.path)) for stored in self._stored.get(port, ())]
+
     def labels(self, port: str) -> Sequence[str]:
         return self._labels.get(port, ())
 

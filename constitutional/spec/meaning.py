@@ -40,7 +40,8 @@ def check_stage_alone(
     if draft.params is None:
         return
     place = draft.spec.params_node.span if draft.spec.params_node is not None else draft.spec.span
-    said = list(draft.cls.check(draft.params))
+    ports = {port: tuple(value.labels) for port, value in draft.spec.ports.items()}
+    said = [*draft.cls.check(draft.params), *draft.cls.wired(draft.params, ports)]
     if said:
         findings.report("parameter", "; ".join(said), place)
     _check_templates(draft, registry, findings)

@@ -103,3 +103,45 @@ def test_padding_changes_no_log_probability() -> None:
     answer = torch.tensor([[0, 0, 1, 1, 0, 0]])
     short = losses.completion_logps(logits[:, :4], ids[:, :4], answer[:, :4])
     assert torch.allclose(losses.completion_logps(logits, ids, answer), short)
+
+
+def test_robust_dpo_by_hand() -> None:
+    h, e = 0.5 * 1.5, 0.2
+    expected = ((1 - e) * -math.log(sigma(h)) - e * -math.log(sigma(-h))) / (1 - 2 * e)
+    assert float(losses.robust(t(-10.0), t(-12.0), t(-11.0), t(-11.5), t(1.0), beta=0.5, flip_rate=e)) == pytest.approx(
+        expected
+    )
+
+
+@given(st.floats(-4, 4), st.floats(0, 0.45))
+def test_the_robust_loss_is_on_average_the_loss_of_the_true_label(h: float, e: float) -> None:
+    """The mean over a label that is flipped at the rate is DPO's loss of the label that is not."""
+    right, wrong = (float(losses.robust(t(x), t(0.0), t(0.0), t(0.0), t(1.0), beta=1.0, flip_rate=e)) for x in (h, -h))
+    clean = float(losses.dpo(t(h), t(0.0), t(0.0), t(0.0), t(1.0), beta=1.0))
+    assert (1 - e) * right + e * wrong == pytest.approx(clean, abs=1e-9)
+
+
+def test_orpo_by_hand() -> None:
+    p, q = 0.6, 0.2
+    odds = math.log(p / (1 - p)) - math.log(q / (1 - q))
+    found = losses.orpo(t(math.log(p)), t(math.log(q)), t(1.0), weight=0.25)
+    assert float(found) == pytest.approx(-math.log(p) - 0.25 * math.log(sigma(odds)))
+
+
+def test_a_soft_label_of_orpo_weighs_both_directions() -> None:
+    p, q = 0.6, 0.2
+    odds = math.log(p / (1 - p)) - math.log(q / (1 - q))
+    found = losses.orpo(t(math.log(p)), t(math.log(q)), t(0.7), weight=1.0)
+    expected = -math.log(p) - 0.7 * math.log(sigma(odds)) - 0.3 * math.log(sigma(-odds))
+    assert float(found) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("logp", [0.0, -1e-9, -0.5, -0.6931, -0.7, -50.0, -1e6])
+def test_log_odds_are_finite_at_both_ends(logp: float) -> None:
+    x = torch.tensor([logp], requires_grad=True)
+    found = losses.log_odds(x)
+    found.sum().backward()
+    assert torch.isfinite(found).all()
+    assert torch.isfinite(x.grad).all()  # type: ignore[union-attr]
+    if -50 < logp < -0.01:
+        assert found.item() == pytest.approx(math.log(math.exp(logp) / (1 - math.exp(logp))), rel=1e-4, abs=1e-4)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from constitutional.api import ConstitutionalError, Demonstration, Preference, user
+from constitutional.api import Artifact, ConstitutionalError, Demonstration, Preference, user
 
 QUESTIONS = ("what is up", "hello there", "who are you", "tell me more", "is it late", "how so", "why not", "go on")
 
@@ -19,6 +19,7 @@ class Inputs:
 
     models: dict[str, Path]
     ports: dict[str, Sequence[Any]]
+    folders: dict[str, dict[str, Path]] = field(default_factory=dict)
 
     def rows(self, port: str) -> Iterator[Any]:
         return iter(self.ports.get(port, ()))
@@ -30,7 +31,7 @@ class Inputs:
         return [self.count(port)]
 
     def labels(self, port: str) -> Sequence[str]:
-        return ()
+        return tuple(label for label in self.folders.get(port, {}) if label)
 
     def model(self, port: str = "model") -> str:
         if port not in self.models:
@@ -38,7 +39,11 @@ class Inputs:
         return str(self.models[port])
 
     def artifact(self, port: str) -> Any:
-        raise NotImplementedError
+        (folder,) = self.folders[port].values()
+        return Artifact(folder)
+
+    def artifacts(self, port: str) -> Sequence[Any]:
+        return [Artifact(folder) for folder in self.folders.get(port, {}).values()]
 
 
 @dataclass
@@ -69,13 +74,15 @@ def preferences(count: int = 16, p: float = 1.0, chosen: str = "yes indeed", rej
 
 
 def train(
-    stage: Any, folder: Path, model: Path, *, reference: Path | None = None, seed: int = 7, **ports: Sequence[Any]
-) -> Any:
-    """Run a trainer; `.folder` of what comes back is the model it leaves."""
+    stage: Any, folder: Path, model: Path, *, reference: Path | None = None, seed: int = 7,
+    rewards: dict[str, Path] | None = None, **ports: Sequence[Any],
+) -> Any:  # fmt: skip
+    """Run a trainer; `.folder` of what comes back is the model it leaves.  A reward without a label is labelled ''."""
     folder.mkdir(parents=True, exist_ok=True)
     models = {"model": model} | ({"reference": reference} if reference else {})
     context = Context(folder, seed=seed)
-    outputs = stage.run(Inputs(models, dict(ports)), context)
+    port = "reward" if rewards is not None and "" in rewards else "rewards"
+    outputs = stage.run(Inputs(models, dict(ports), {port: rewards} if rewards else {}), context)
     return Trained(outputs.folders[""], outputs.figures, outputs.fates, context)
 
 

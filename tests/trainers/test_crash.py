@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from constitutional.api import Prompt, StepLabels, user
 from constitutional.builtin.trainers import TRAINERS, training
 from tests.trainers.support import contents, demonstrations, preferences, train
 
@@ -34,8 +35,35 @@ def run(name: str, folder: Path, model: Path, *more: str) -> dict[str, str]:
     lora = {"lora": {"r": 4, "dropout": 0.1}} if more else {}
     params = {"learning_rate": 1e-3, "batch_size": 2, "epochs": 3, "max_length": 96, "checkpoint_every": 3, "scheduler": "linear",
               "trainer_args": {"logging_steps": 2}, **lora}  # fmt: skip
-    ports: Any = {"demonstrations": demonstrations(16)} if name == "sft" else {"preferences": preferences(16, p=0.8)}
-    return contents(train(stage(stage.Params(**params)), folder, model, **ports).folder)
+    if name in ("ppo", "grpo", "rloo"):
+        params |= {"reward": {"rules": {"max_words": 1}}, "max_new_tokens": 6, "batch_size": 8, **ROUNDS[name]}
+    if name == "ppo":
+        del params["trainer_args"]
+    return contents(train(stage(stage.Params.model_validate(params)), folder, model, **ports(name)).folder)
+
+
+#: What reinforcement learning needs beside: as many steps as the others have.
+ROUNDS: dict[str, dict[str, Any]] = {
+    "ppo": {"rollout_batch": 16, "iterations": 20, "ppo_epochs": 1, "kl_target": 0.1, "normalise_scores": True},
+    "grpo": {"group_size": 4, "max_steps": 20, "updates": 2}, "rloo": {"group_size": 4, "max_steps": 20},
+}  # fmt: skip
+
+
+def ports(name: str) -> Any:
+    """What a trainer learns from."""
+    if name == "sft":
+        return {"demonstrations": demonstrations(16)}
+    if name == "process-reward":
+        return {"step_labels": [StepLabels(row_id=f"s{i}", prompt=(user(f"hi {i}"),), completions=("a", "b"),
+                                           labels=(True, i % 2 == 0)) for i in range(16)]}  # fmt: skip
+    if name in ROUNDS:
+        return {"prompts": [Prompt(row_id=row.row_id, prompt=row.prompt) for row in preferences(16)]}
+    return {"preferences": preferences(16, p=0.8)}
+
+
+#: Checkpoints of trainers that count otherwise: PPO counts rounds, KTO has two rows a pair, and GRPO's fall between
+#: batches of completions.
+KILLS = {"ppo": (6, 12), "kto": (24, 36), "grpo": (8, 16)}
 
 
 def start(*arguments: Any) -> subprocess.Popen[bytes]:
@@ -46,7 +74,8 @@ def start(*arguments: Any) -> subprocess.Popen[bytes]:
 def kill_at(checkpoint: int, *arguments: Any) -> None:
     """Kill the training as soon as the folder of this checkpoint appears, be it whole or not."""
     running = start(*arguments)
-    wanted = arguments[1] / "checkpoints" / f"checkpoint-{checkpoint}"
+    name = f"round-{checkpoint:08}" if arguments[0] == "ppo" else f"checkpoint-{checkpoint}"
+    wanted = arguments[1] / "checkpoints" / name
     while not wanted.exists():
         assert running.poll() is None, running.stderr.read().decode()  # type: ignore[union-attr]
         time.sleep(0.001)
@@ -56,10 +85,10 @@ def kill_at(checkpoint: int, *arguments: Any) -> None:
 
 
 def undisturbed_equals_killed(
-    name: str, tmp_path: Path, model: Path, *more: str, kills: tuple[int, ...] = (8, 16)
+    name: str, tmp_path: Path, model: Path, *more: str, kills: tuple[int, ...] | None = None
 ) -> None:
     expected = run(name, tmp_path / "undisturbed", model, *more)
-    for checkpoint in kills:
+    for checkpoint in kills or KILLS.get(name, (8, 16)):
         kill_at(checkpoint, name, tmp_path / "killed", model, *more)
     assert run(name, tmp_path / "killed", model, *more) == expected
 
@@ -69,13 +98,13 @@ def test_sft_that_is_killed_ends_with_the_same_bytes(model: Path, tmp_path: Path
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["dpo", "reward"])
+@pytest.mark.parametrize("name", ["dpo", "reward", "orpo", "kto", "process-reward", "ppo", "grpo", "rloo"])
 def test_other_trainers_that_are_killed_twice_end_with_the_same_bytes(name: str, model: Path, tmp_path: Path) -> None:
     undisturbed_equals_killed(name, tmp_path, model)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["sft", "dpo", "reward"])
+@pytest.mark.parametrize("name", ["sft", "dpo", "reward", "ppo"])
 def test_adapters_whose_training_is_killed_end_with_the_same_bytes(name: str, model: Path, tmp_path: Path) -> None:
     undisturbed_equals_killed(name, tmp_path, model, "lora")
 

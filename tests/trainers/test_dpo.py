@@ -61,9 +61,9 @@ def test_a_coin_toss_teaches_no_preference(model: Path, tmp_path: Path) -> None:
     assert abs([m["margin"] for _, _, m in done.context.told if "margin" in m][-1]) < 0.2
 
 
-@pytest.mark.parametrize("loss", ["ipo", "hinge"])
-def test_the_other_losses_fall_too(model: Path, tmp_path: Path, loss: str) -> None:
-    done = train(stage(loss=loss), tmp_path, model, preferences=pairs())
+@pytest.mark.parametrize("params", [{"loss": "ipo"}, {"loss": "hinge"}, {"loss": "robust", "flip_rate": 0.1}], ids=str)
+def test_the_other_losses_fall_too(model: Path, tmp_path: Path, params: dict[str, Any]) -> None:
+    done = train(stage(**params), tmp_path, model, preferences=pairs())
     assert done.figures["last_loss"] < done.figures["first_loss"]
 
 
@@ -90,6 +90,12 @@ def test_rows_that_cannot_be_used_are_counted_by_reason(model: Path, tmp_path: P
         train(stage(), tmp_path, model, preferences=bad)
 
 
+def test_a_rate_of_flipped_labels_goes_with_the_robust_loss() -> None:
+    assert "go together" in next(iter(DpoTrainer.check(DpoParams(loss="robust"))))
+    assert "go together" in next(iter(DpoTrainer.check(DpoParams(flip_rate=0.1))))
+    assert not list(DpoTrainer.check(DpoParams(loss="robust", flip_rate=0.1)))
+
+
 def test_a_typo_in_trainer_args_is_found_before_anything_runs() -> None:
     assert "did you mean `adam_beta1`" in next(iter(DpoTrainer.check(DpoParams(trainer_args={"adam_beta_1": 0.9}))))
     assert "packing" in next(iter(DpoTrainer.check(DpoParams(trainer_args={"packing": True}))))
@@ -98,7 +104,7 @@ def test_a_typo_in_trainer_args_is_found_before_anything_runs() -> None:
 # -- next to TRL -----------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("loss", ["sigmoid", "ipo", "hinge"])
+@pytest.mark.parametrize("loss", ["sigmoid", "ipo", "hinge", "robust"])
 def test_the_loss_of_hard_labels_is_the_one_of_trl(model: Path, other: Path, tmp_path: Path, loss: str) -> None:
     from datasets import Dataset
     from transformers import AutoModelForCausalLM, AutoTokenizer
@@ -110,20 +116,21 @@ def test_the_loss_of_hard_labels_is_the_one_of_trl(model: Path, other: Path, tmp
     theirs = DPOTrainer(
         policy, reference,
         DPOConfig(output_dir=str(tmp_path), loss_type=loss, beta=0.3, per_device_train_batch_size=6, max_length=96, use_cpu=True, bf16=False,
-                  report_to="none", gradient_checkpointing=False),
+                  report_to="none", gradient_checkpointing=False, label_smoothing=0.2 if loss == "robust" else 0.0),
         train_dataset=Dataset.from_list([{"prompt": [turn.to_json() for turn in row.prompt],
                                           "chosen": [{"role": "assistant", "content": row.chosen}],
                                           "rejected": [{"role": "assistant", "content": row.rejected}]} for row in rows]),
         processing_class=tok,
     )  # fmt: skip
-    params = DpoParams(loss=loss, beta=0.3, batch_size=4)  # type: ignore[arg-type]
+    more = {"flip_rate": 0.2} if loss == "robust" else {}
+    params = DpoParams(loss=loss, beta=0.3, batch_size=4, **more)  # type: ignore[arg-type]
     ours, _ = preferences.pairs(Inputs({}, {"preferences": rows}), DialogueEncoder(tok), 96, True)
     dpo.add_reference(reference, ours, params, tok.pad_token_id)
     batch = dpo.PairCollator(tok.pad_token_id)(ours)
     policy.eval()
     with torch.no_grad():
-        chosen, rejected = dpo.logps(policy, batch, params).chunk(2)
-        found = dpo.LOSSES[loss](chosen, rejected, *batch["reference"].chunk(2), batch["p_chosen"], beta=0.3)
+        chosen, rejected = dpo.logps(policy, batch, mean=loss == "ipo").chunk(2)
+        found = dpo.LOSSES[loss](chosen, rejected, *batch["reference"].chunk(2), batch["p_chosen"], beta=0.3, **more)
         expected = theirs.compute_loss(policy, next(iter(theirs.get_train_dataloader())))
     assert float(found) == pytest.approx(float(expected), abs=1e-5, rel=1e-5)
-    assert abs(float(found) - {"sigmoid": 0.6931, "ipo": 2.7778, "hinge": 1.0}[loss]) > 1e-4
+    assert abs(float(found) - {"sigmoid": 0.6931, "ipo": 2.7778, "hinge": 1.0, "robust": 0.6931}[loss]) > 1e-4

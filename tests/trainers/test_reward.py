@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from constitutional.api import Preference, user
-from constitutional.builtin.trainers import reward
+from constitutional.builtin.trainers import reward, tokens
 from constitutional.builtin.trainers.reward import RewardParams, RewardTrainer
 from tests.trainers.support import contents, preferences, train
 
@@ -164,7 +164,7 @@ def test_rows_that_cannot_be_used_are_counted_by_reason(model: Path, tmp_path: P
 
 def test_more_data_moves_no_pair_from_one_side_to_the_other() -> None:
     rows = [{"row_id": f"r{i}"} for i in range(200)]
-    few, many = reward._split(rows[:100], 0.3), reward._split(rows, 0.3)
+    few, many = tokens.split(rows[:100], 0.3), tokens.split(rows, 0.3)
     assert few[1] == [row for row in many[1] if row in rows[:100]]
     assert 15 <= len(few[1]) <= 45
 

@@ -74,6 +74,47 @@ def hinge(
     return (p_chosen * torch.relu(1 - h) + (1 - p_chosen) * torch.relu(1 + h)).mean()
 
 
+def robust(
+    policy_chosen: Any,
+    policy_rejected: Any,
+    reference_chosen: Any,
+    reference_rejected: Any,
+    p_chosen: Any,
+    *,
+    beta: float,
+    flip_rate: float,
+) -> Any:
+    """DPO's loss without the bias of labels that are wrong at a known rate, whichever they are.
+
+    ((1 - e) l(h) - e l(-h)) / (1 - 2 e) with l(h) = -log sigma(h) and e the rate of flipped labels, below one half;
+    equation 12 of Chowdhury et al. 2024 (arXiv 2403.00409) for p = 1.  A probability per pair weighs both directions.
+    """
+    ratio = (policy_chosen - reference_chosen) - (policy_rejected - reference_rejected)
+    h = beta * ratio
+    right, wrong = cross_entropy(h, p_chosen), cross_entropy(-h, p_chosen)
+    return (((1 - flip_rate) * right - flip_rate * wrong) / (1 - 2 * flip_rate)).mean()
+
+
+def orpo(chosen: Any, rejected: Any, p_chosen: Any, *, weight: float) -> Any:
+    """Odds-ratio preference optimisation with a probability per pair.
+
+    -log P(chosen) + weight * -[p log sigma(d) + (1 - p) log sigma(-d)] with d = log odds(chosen) - log odds(rejected)
+    and odds(y) = P(y) / (1 - P(y)); equations 6 and 7 of Hong et al. 2024 (arXiv 2403.07691) for p = 1.  P is the
+    geometric mean over the tokens of the completion, so that `chosen` and `rejected` are mean log-probabilities.
+    """
+    return (-chosen + weight * cross_entropy(log_odds(chosen) - log_odds(rejected), p_chosen)).mean()
+
+
+def log_odds(logp: Any) -> Any:
+    """log(p / (1 - p)) of a log-probability at most 0, stable near both ends."""
+    import torch
+
+    held = logp.clamp(max=-1e-6)
+    near_one = torch.log(-torch.expm1(held))
+    far_from_one = torch.log1p(-held.exp())
+    return held - torch.where(held > -0.693, near_one, far_from_one)
+
+
 def cross_entropy(logit: Any, p: Any) -> Any:
     """-[p log sigma(logit) + (1 - p) log sigma(-logit)], element by element, stable for large logits."""
     from torch.nn.functional import logsigmoid

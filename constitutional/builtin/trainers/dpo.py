@@ -19,7 +19,9 @@ from constitutional.builtin.math import losses
 from constitutional.builtin.trainers import known_args, preferences, tokens, training
 from constitutional.builtin.trainers.parameters import TrainerParams, training_arguments
 
-LOSSES: dict[str, Callable[..., Any]] = {"sigmoid": losses.dpo, "ipo": losses.ipo, "hinge": losses.hinge}
+LOSSES: dict[str, Callable[..., Any]] = {
+    "sigmoid": losses.dpo, "ipo": losses.ipo, "hinge": losses.hinge, "robust": losses.robust,
+}  # fmt: skip
 
 
 class DpoParams(TrainerParams):
@@ -28,8 +30,11 @@ class DpoParams(TrainerParams):
     beta: float = Field(default=0.1, gt=0)
     """How far the policy may move from the reference: small moves far."""
 
-    loss: Literal["sigmoid", "ipo", "hinge"] = "sigmoid"
-    """The loss on the log-ratio: DPO's own, IPO's or SLiC's."""
+    loss: Literal["sigmoid", "ipo", "hinge", "robust"] = "sigmoid"
+    """The loss on the log-ratio: DPO's own, IPO's, SLiC's, or DPO's for labels that are wrong at a known rate."""
+
+    flip_rate: float | None = Field(default=None, ge=0, lt=0.5)
+    """For `robust`: the share of labels that are thought to be wrong."""
 
     soft_labels: bool = True
     """Learn the probability `p_chosen` of each pair; without, every label counts as certain."""
@@ -58,7 +63,9 @@ class DpoTrainer(WholeStage):
 
     @classmethod
     def check(cls, params: DpoParams) -> Iterable[str]:
-        return known_args.mistakes("dpo", params.trainer_args)
+        yield from known_args.mistakes("dpo", params.trainer_args)
+        if (params.loss == "robust") != (params.flip_rate is not None):
+            yield "`loss: robust` and `flip_rate` go together"
 
     def run(self, inputs: Inputs, ctx: WholeContext) -> Outputs:
         training.quiet()
@@ -90,13 +97,8 @@ class DpoTrainer(WholeStage):
     def _reference(self, inputs: Inputs, policy: Any) -> Any:
         from transformers import AutoModelForCausalLM
 
-        from constitutional.api import ConstitutionalError
-
-        try:
-            place = inputs.model("reference")
-        except ConstitutionalError:
-            return policy
-        return training.load(place, AutoModelForCausalLM, self.params)
+        place = training.reference_of(inputs)
+        return policy if place is None else training.load(place, AutoModelForCausalLM, self.params)
 
 
 class PairCollator:
@@ -127,10 +129,10 @@ class PairCollator:
         return batch
 
 
-def logps(model: Any, batch: Mapping[str, Any], params: DpoParams) -> Any:
-    """Log-probabilities of the answers, [2 pairs]; means over tokens for IPO, sums otherwise."""
+def logps(model: Any, batch: Mapping[str, Any], *, mean: bool) -> Any:
+    """Log-probabilities of the answers, [2 pairs]: means over their tokens, or sums."""
     said = model(input_ids=batch["input_ids"], attention_mask=batch["attention_mask"], use_cache=False)
-    return losses.completion_logps(said.logits, batch["input_ids"], batch["completion"], mean=params.loss == "ipo")
+    return losses.completion_logps(said.logits, batch["input_ids"], batch["completion"], mean=mean)
 
 
 def add_reference(model: Any, rows: list[dict[str, Any]], params: DpoParams, pad: int) -> None:
@@ -145,7 +147,7 @@ def add_reference(model: Any, rows: list[dict[str, Any]], params: DpoParams, pad
         chunk = by_length[start : start + params.batch_size]
         batch = {name: value.to(model.device) for name, value in PairCollator(pad)(chunk).items()}
         with torch.inference_mode():
-            chosen, rejected = logps(model, batch, params).float().chunk(2)
+            chosen, rejected = logps(model, batch, mean=params.loss == "ipo").float().chunk(2)
         for row, c, r in zip(chunk, chosen.tolist(), rejected.tolist(), strict=True):
             row["reference"] = (c, r)
 
@@ -164,11 +166,18 @@ def dpo_trainer() -> Any:
         def compute_loss(
             self, model: Any, inputs: dict[str, Any], return_outputs: bool = False, num_items_in_batch: Any = None
         ) -> Any:
-            chosen, rejected = logps(model, inputs, self._params).chunk(2)
+            chosen, rejected = logps(model, inputs, mean=self._params.loss == "ipo").chunk(2)
             reference_chosen, reference_rejected = inputs["reference"].chunk(2)
             self._margins.append(float(((chosen - reference_chosen) - (rejected - reference_rejected)).detach().mean()))
+            more = {} if self._params.flip_rate is None else {"flip_rate": self._params.flip_rate}
             loss = LOSSES[self._params.loss](
-                chosen, rejected, reference_chosen, reference_rejected, inputs["p_chosen"], beta=self._params.beta
+                chosen,
+                rejected,
+                reference_chosen,
+                reference_rejected,
+                inputs["p_chosen"],
+                beta=self._params.beta,
+                **more,
             )
             return (loss, {}) if return_outputs else loss
 

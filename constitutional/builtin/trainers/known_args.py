@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -22,11 +22,12 @@ def known(trainer: str) -> frozenset[str]:
     return frozenset(json.loads(LIST.read_text(encoding="utf-8"))[trainer])
 
 
-def mistakes(trainer: str, given: dict[str, Any]) -> Iterator[str]:
-    """What is wrong with `trainer_args`, a sentence each."""
+def mistakes(trainer: str, given: dict[str, Any], own: Mapping[str, str | None] | None = None) -> Iterator[str]:
+    """What is wrong with `trainer_args`, a sentence each; `own` adds to `OURS` what one trainer calls otherwise."""
+    said = OURS | dict(own or {})
     for name in given:
-        if name in OURS and (name in known(trainer) or OURS[name] in (None, *TrainerParams.model_fields)):
-            ours = OURS[name]
+        if name in said and (name in known(trainer) or said[name] in (None, *TrainerParams.model_fields)):
+            ours = said[name]
             yield f"`trainer_args.{name}` is " + (f"written `{ours}` here" if ours else "set by the run itself")
         elif name not in known(trainer):
             guess = nearest(name, known(trainer))
@@ -38,9 +39,12 @@ def write() -> None:
     from dataclasses import fields
 
     from transformers import TrainingArguments
-    from trl import RewardConfig, SFTConfig
+    from trl import GRPOConfig, KTOConfig, RewardConfig, RLOOConfig, SFTConfig
 
-    classes: dict[str, Any] = {"sft": SFTConfig, "reward": RewardConfig, "dpo": TrainingArguments}
+    classes: dict[str, Any] = {
+        "sft": SFTConfig, "reward": RewardConfig, "dpo": TrainingArguments, "orpo": TrainingArguments, "kto": KTOConfig,
+        "grpo": GRPOConfig, "rloo": RLOOConfig, "process-reward": TrainingArguments,
+    }  # fmt: skip
     names = {name: sorted(f.name for f in fields(cls) if f.init) for name, cls in classes.items()}
     LIST.write_text(json.dumps(names, indent=1) + "\n", encoding="utf-8")
 

@@ -89,6 +89,7 @@ OURS = {
     "max_grad_norm": "max_grad_norm", "max_length": "max_length", "bf16": "precision", "fp16": "precision",
     "gradient_checkpointing": "gradient_checkpointing", "save_steps": "checkpoint_every", "report_to": "report_to",
     "seed": None, "data_seed": None, "push_to_hub": None, "save_strategy": None, "use_cpu": None, "remove_unused_columns": None,
+    "trust_remote_code": None, "model_init_kwargs": None, "log_completions_hub_repo": None,
     "packing": "packing", "completion_only_loss": None, "center_rewards_coefficient": "centring",
 }  # fmt: skip
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from statistics import fmean, pstdev
 from typing import Any, ClassVar
 
 from pydantic import Field
@@ -20,7 +21,6 @@ from constitutional.api import (
     StepFailed,
     WholeContext,
     WholeStage,
-    digest,
 )
 from constitutional.builtin.backends.encoding import DialogueEncoder
 from constitutional.builtin.math import losses
@@ -31,6 +31,8 @@ from constitutional.builtin.trainers.parameters import TrainerParams, training_a
 TOLERANCE = 1e-3
 #: Rows that are scored before saving and after loading.
 COMPARED = 16
+#: Pairs from which the spread of the scores is measured.
+SPREAD = 512
 
 
 class RewardParams(TrainerParams):
@@ -74,7 +76,7 @@ class RewardTrainer(WholeStage):
         p: RewardParams = self.params
         tokenizer = training.tokenizer_of(inputs.model())
         rows, dropped = preferences.pairs(inputs, DialogueEncoder(tokenizer), p.max_length, p.soft_labels)
-        taught, held_out = _split(rows, p.eval_fraction)
+        taught, held_out = tokens.split(rows, p.eval_fraction)
         set_seed(ctx.seed % 2**32)
         model = training.load(inputs.model(), AutoModelForSequenceClassification, p, num_labels=1)
         model.config.pad_token_id = tokenizer.pad_token_id
@@ -91,6 +93,7 @@ class RewardTrainer(WholeStage):
         figures = training.summary(log, trainer.state.global_step, len(taught)) | agreement(
             trainer.model, held_out, tokenizer.pad_token_id
         )
+        figures |= spread(trainer.model, (held_out or taught)[:SPREAD], tokenizer.pad_token_id)
         before = scores(trainer.model, rows[:COMPARED], tokenizer.pad_token_id)
         folder = training.save(trainer.model, tokenizer, ctx.workdir / "model", p.lora, figures, log)
         _compare(folder, rows[:COMPARED], tokenizer.pad_token_id, before, p)
@@ -132,13 +135,6 @@ def soft_reward_trainer() -> Any:
     return SoftRewardTrainer
 
 
-def _split(rows: list[dict[str, Any]], fraction: float) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """Rows to learn from and rows held out, by the hash of the row: more data moves none from one side to the other."""
-    held = [int(digest(["held-out", row["row_id"]])[:8], 16) / 2**32 < fraction for row in rows]
-    taught = [row for row, out in zip(rows, held, strict=True) if not out]
-    return (taught, [row for row, out in zip(rows, held, strict=True) if out]) if taught else (rows, [])
-
-
 def _whole(row: dict[str, Any]) -> dict[str, Any]:
     return {
         "chosen_ids": row["prompt_ids"] + row["chosen_ids"],
@@ -170,6 +166,12 @@ def agreement(model: Any, rows: list[dict[str, Any]], pad: int) -> dict[str, Any
         return {"held_out": 0, "held_out_agreement": None}
     right = sum(chosen > rejected for chosen, rejected in scores(model, rows, pad))
     return {"held_out": len(rows), "held_out_agreement": right / len(rows)}
+
+
+def spread(model: Any, rows: list[dict[str, Any]], pad: int) -> dict[str, Any]:
+    """Mean and deviation of the scores of single answers: what `normalise` takes off and divides by."""
+    found = [score for pair in scores(model, rows, pad) for score in pair]
+    return {"score_mean": fmean(found), "score_std": pstdev(found)}
 
 
 def _compare(

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import copy
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from constitutional.api import Demonstration, Messages, Preference, UserError, assistant
+from constitutional.api import Demonstration, Messages, Preference, Score, UserError, assistant, digest, messages
 from constitutional.builtin.backends.encoding import DialogueEncoder
 
-Row = TypeVar("Row", Demonstration, Preference)
+Row = TypeVar("Row", Demonstration, Preference, Score)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +59,31 @@ def usable(
             dropped["too-long"] += 1
         else:
             yield row, encoded
+
+
+def guarded(encoder: DialogueEncoder) -> Any:
+    """A tokenizer whose chat template is applied as ours is, for trainers of TRL that encode dialogues themselves.
+
+    TRL renders a dialogue to text and reads the text back, so that `<|im_end|>` in a row would end a turn.
+    """
+    tokenizer = copy.deepcopy(encoder.tokenizer)
+
+    def apply_chat_template(conversation: Any, *, add_generation_prompt: bool = False, **_: Any) -> dict[str, Any]:
+        if conversation and not isinstance(conversation[0], Mapping):
+            rows = [encoder.encode(messages(one), reply=add_generation_prompt) for one in conversation]
+            return {"input_ids": rows, "attention_mask": [[1] * len(row) for row in rows]}
+        ids = encoder.encode(messages(conversation), reply=add_generation_prompt)
+        return {"input_ids": ids, "attention_mask": [1] * len(ids)}
+
+    tokenizer.apply_chat_template = apply_chat_template
+    return tokenizer
+
+
+def split(rows: list[dict[str, Any]], fraction: float) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Rows to learn from and rows held out, by the hash of the row: more data moves none from one side to the other."""
+    held = [int(digest(["held-out", row["row_id"]])[:8], 16) / 2**32 < fraction for row in rows]
+    taught = [row for row, out in zip(rows, held, strict=True) if not out]
+    return (taught, [row for row, out in zip(rows, held, strict=True) if out]) if taught else (rows, [])
 
 
 def fates(kept: int, dropped: Mapping[str, int]) -> dict[tuple[Any, str], int]:

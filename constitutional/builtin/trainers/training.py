@@ -9,7 +9,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from constitutional.api import StepFailed, WholeContext
+from constitutional.api import ConstitutionalError, Inputs, StepFailed, WholeContext
 from constitutional.builtin.backends.loading import inspect_folder, is_folder, load_tokenizer, resolve
 from constitutional.builtin.trainers.parameters import Lora, TrainerParams
 
@@ -51,12 +51,56 @@ def load(model: str, automatic: Any, params: TrainerParams, **options: Any) -> A
     return loaded
 
 
+def reference_of(inputs: Inputs) -> str | None:
+    """The model at the optional port `reference`; None where nothing is connected."""
+    try:
+        return inputs.model("reference")
+    except ConstitutionalError:
+        return None
+
+
+def whole(model: str, workdir: Path, params: TrainerParams) -> str:
+    """A folder with all of a policy's weights: TRL loads the reference again from where a policy's weights came from,
+    and would leave out an adapter that was merged into them."""
+    place = resolve(model)
+    if _base(place) == place:
+        return place
+    from transformers import AutoModelForCausalLM
+
+    folder = workdir / "start"
+    if not (folder / "whole").exists():
+        load(place, AutoModelForCausalLM, params).save_pretrained(folder, safe_serialization=True)
+        load_tokenizer(_base(place), None).save_pretrained(folder)
+        (folder / "whole").touch()
+    return str(folder)
+
+
 def _base(model: str) -> str:
     place = resolve(model)
     config = Path(place) / "adapter_config.json"
     if is_folder(place) and config.is_file():
         return resolve(str(json.loads(config.read_text(encoding="utf-8"))["base_model_name_or_path"]))
     return place
+
+
+def ends_of(model: Any, tokenizer: Any) -> frozenset[int]:
+    """Every token that ends a turn: the tokenizer's, and those of the model's generation configuration."""
+    ends = model.generation_config.eos_token_id
+    listed = ends if isinstance(ends, list) else [] if ends is None else [ends]
+    return frozenset([*listed, *([tokenizer.eos_token_id] if tokenizer.eos_token_id is not None else [])])
+
+
+def device_and_precision(params: TrainerParams) -> tuple[Any, Any]:
+    """The device of a loop of our own, and the precision to compute in; None is that of the weights."""
+    import torch
+
+    from constitutional.builtin.backends.loading import device_of
+
+    device = device_of("auto")
+    wanted = params.precision == "bfloat16" or (
+        params.precision == "auto" and device == "cuda" and torch.cuda.is_bf16_supported()
+    )
+    return torch.device(device), torch.bfloat16 if wanted else None
 
 
 def adapter_config(lora: Lora | None, task: str) -> Any:
@@ -67,8 +111,10 @@ def adapter_config(lora: Lora | None, task: str) -> Any:
 
     modules = lora.target_modules if isinstance(lora.target_modules, str) else list(lora.target_modules)
     return LoraConfig(
-        r=lora.r, lora_alpha=lora.alpha, lora_dropout=lora.dropout, target_modules=modules, task_type=task
-    )
+        r=lora.r, lora_alpha=lora.alpha, lora_dropout=lora.dropout, target_modules=modules, task_type=task,
+        # peft knows by itself to keep heads whole, but not those of token classifiers
+        exclude_modules=["score", "classifier"] if task == "TOKEN_CLS" else None,
+    )  # fmt: skip
 
 
 def last_checkpoint(workdir: Path) -> str | None:

@@ -1,0 +1,1 @@
+"""Rewards: from a dialogue to a score, or to none with a reason."""

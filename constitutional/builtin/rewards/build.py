@@ -1,0 +1,134 @@
+"""From an expression and the folders of reward models to a scorer."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+from constitutional.api import UserError, nearest
+from constitutional.builtin.rewards import combine
+from constitutional.builtin.rewards.contract import Scorer
+from constitutional.builtin.rewards.expression import Ensemble, Expression, Normalise, Reward, default, labels
+from constitutional.builtin.rewards.model import ModelScorer
+from constitutional.builtin.rewards.rules import RuleScorer
+from constitutional.builtin.rewards.steps import ProcessScorer
+from constitutional.builtin.rewards.weights import is_process_model
+
+
+def build(expression: Reward | None, folders: Mapping[str, Path], *, batch: int = 16, max_length: int = 1024) -> Scorer:
+    """The scorer of an expression over the reward models in `folders`, by label; each model is loaded once.
+
+    Raises:
+        UserError: if nothing is there to score with, a label is not known, a model is not used, or one cannot be loaded.
+    """
+    meant = default(folders) if expression is None else expression
+    if meant is None:
+        raise UserError("there is no reward", help="connect `reward: NAME`, or write `with: {reward: {rules: ...}}`")
+    for message in mistakes(meant, list(folders)):
+        raise UserError(message)
+    return _Builder(folders, batch, max_length).scorer(meant)
+
+
+def mistakes(expression: Reward, known: list[str]) -> list[str]:
+    """What is wrong between an expression and the labels of the connected reward models, a sentence each."""
+    named = labels(expression)
+    said = []
+    for name in sorted(named - set(known)):
+        guess = nearest(name, known)
+        hint = f"; did you mean `{guess}`?" if guess else f" (connected: {', '.join(known) or 'none'})"
+        said.append(f"the reward names `{name}`, which is not connected{hint}")
+    idle = [name for name in known if name not in named]
+    return said + [f"reward model `{name}` is connected but the reward does not use it" for name in idle]
+
+
+class _Builder:
+    def __init__(self, folders: Mapping[str, Path], batch: int, max_length: int) -> None:
+        self._folders = folders
+        self._batch = batch
+        self._max_length = max_length
+        self._loaded: dict[tuple[str, str], Scorer] = {}
+
+    def scorer(self, expression: Reward) -> Scorer:
+        if isinstance(expression, str):
+            return self._model(expression)
+        if expression.weighted is not None:
+            return self._weighted(expression)
+        if expression.ensemble is not None:
+            return self._ensemble(expression.ensemble)
+        if expression.normalise is not None:
+            return self._normalised(expression.normalise)
+        if expression.process is not None:
+            return self._process(expression.process.of, expression.process.combine)
+        assert expression.rules is not None
+        return RuleScorer(expression.rules)
+
+    def _model(self, label: str) -> Scorer:
+        if is_process_model(self._folders[label]):
+            return self._process(label, "min")
+        if ("model", label) not in self._loaded:
+            self._loaded["model", label] = ModelScorer(
+                self._folders[label], batch=self._batch, max_length=self._max_length
+            )
+        return self._loaded["model", label]
+
+    def _process(self, label: str, how: str) -> Scorer:
+        folder = self._folders[label]
+        if not is_process_model(folder):
+            raise UserError(f"`{label}` is no process reward model", help="train one with `trainer: process-reward`")
+        if (how, label) not in self._loaded:
+            self._loaded[how, label] = ProcessScorer(
+                folder, combine="product" if how == "product" else "min", batch=self._batch, max_length=self._max_length
+            )
+        return self._loaded[how, label]
+
+    def _weighted(self, expression: Expression) -> Scorer:
+        if isinstance(expression.weighted, dict):
+            terms: list[tuple[Reward, float]] = list(expression.weighted.items())
+        else:
+            terms = [(term.of, term.weight) for term in expression.weighted or ()]
+        return combine.weighted(self._named([of for of, _ in terms]), [weight for _, weight in terms])
+
+    def _ensemble(self, said: Ensemble) -> Scorer:
+        members = self._named(said.of)
+        if said.combine == "mean":
+            return combine.mean(members)
+        return combine.worst(members) if said.combine == "min" else combine.pessimistic(members, said.penalty)
+
+    def _normalised(self, said: Normalise) -> Scorer:
+        name = said.of if isinstance(said.of, str) else "normalise"
+        if said.mean is not None and said.std is not None:
+            return combine.normalised(name, self.scorer(said.of), said.mean, said.std)
+        centre, deviation = measured(self._folders[name], name)
+        return combine.normalised(name, self.scorer(said.of), centre, deviation)
+
+    def _named(self, expressions: list[Reward] | tuple[Reward, ...]) -> dict[str, Scorer]:
+        """Scorers by a name that no two share: models are called by their labels, other parts by their place."""
+        found: dict[str, Scorer] = {}
+        for index, one in enumerate(expressions, 1):
+            name = _name(one)
+            found[f"{name} ({index})" if name in found else name] = self.scorer(one)
+        return found
+
+
+def _name(expression: Reward) -> str:
+    if isinstance(expression, str):
+        return expression
+    return next(name for name in type(expression).model_fields if getattr(expression, name) is not None)
+
+
+def measured(folder: Path, label: str) -> tuple[float, float]:
+    """Mean and deviation of a reward model's scores when it was trained.
+
+    Raises:
+        UserError: if its folder does not say, as with one that was trained elsewhere.
+    """
+    try:
+        said = json.loads((folder / "training.json").read_text(encoding="utf-8"))
+        centre, deviation = float(said["score_mean"]), float(said["score_std"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        message = f"reward model `{label}` does not say how its scores are spread"
+        raise UserError(message, help="write `mean` and `std`") from error
+    if not deviation > 0:
+        raise UserError(f"all scores of reward model `{label}` were alike", help="write `mean` and `std`")
+    return centre, deviation

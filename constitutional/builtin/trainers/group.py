@@ -1,0 +1,148 @@
+"""What GRPO and RLOO share: groups of completions of one prompt, rewarded on TRL's trainers.
+
+One callable is handed over, whatever the reward is made of: TRL takes a score that is missing from one of several
+callables for zero.  It scores dialogues with the reward models' own tokenizers, limits and batches.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, ClassVar
+
+from pydantic import Field
+
+from constitutional.api import MAIN, Flow, Inputs, Outputs, PolicyModel, WholeContext, WholeStage, assistant, messages
+from constitutional.builtin.backends.encoding import DialogueEncoder
+from constitutional.builtin.rewards.contract import Missing, Scorer
+from constitutional.builtin.trainers import known_args, rl, tokens, training
+from constitutional.builtin.trainers.parameters import training_arguments
+
+#: TRL's names of what is written otherwise here.
+OWN = {"num_generations": "group_size", "max_completion_length": "max_new_tokens", "temperature": "temperature",
+       "beta": "kl_coefficient", "epsilon": "clip", "num_iterations": "updates", "reward_weights": "reward",
+       "loss_type": "loss", "scale_rewards": "scale", "normalize_advantages": "normalise",
+       "chat_template_kwargs": None, "steps_per_generation": "gradient_accumulation", "generation_batch_size": None}  # fmt: skip
+
+
+class GroupParams(rl.RlParams):
+    """Parameters of trainers that compare the completions of one prompt with each other."""
+
+    group_size: int = Field(default=8, ge=2)
+    """Completions of each prompt."""
+
+    batch_size: int = Field(default=16, ge=2)
+    """Completions a device and step; with `gradient_accumulation`, a multiple of `group_size`."""
+
+    updates: int = Field(default=1, ge=1)
+    """Optimiser steps on each batch of completions."""
+
+    clip: float = Field(default=0.2, gt=0)
+    """How far the probability ratio moves before the surrogate stops paying."""
+
+    def options(self) -> dict[str, Any]:
+        """Arguments of TRL's configuration."""
+        return {"num_generations": self.group_size, "max_completion_length": self.max_new_tokens,
+                "temperature": self.temperature, "num_iterations": self.updates, "epsilon": self.clip,
+                "steps_per_generation": self.gradient_accumulation}  # fmt: skip
+
+
+class GroupTrainer(WholeStage):
+    """A trainer of TRL on groups of completions."""
+
+    kind = "trainer"
+    isolated = True
+    Params: ClassVar[type[Any]] = GroupParams
+    takes: ClassVar[Mapping[str, Any]] = rl.TAKES
+
+    @classmethod
+    def gives(cls, params: Any) -> Mapping[str, Flow]:
+        return {MAIN: PolicyModel}
+
+    @classmethod
+    def check(cls, params: GroupParams) -> Iterable[str]:
+        yield from known_args.mistakes(cls.name, params.trainer_args, OWN)
+        together = params.batch_size * params.gradient_accumulation
+        if together % params.group_size:
+            yield f"`batch_size` times `gradient_accumulation`, {together}, is no multiple of `group_size`, {params.group_size}"
+        if params.max_new_tokens >= params.max_length:
+            yield "`max_new_tokens` leaves no room for a prompt within `max_length`"
+
+    @classmethod
+    def wired(cls, params: GroupParams, ports: Mapping[str, Sequence[str]]) -> Iterable[str]:
+        return rl.wired(params, ports)
+
+    def classes(self) -> tuple[Any, Any]:
+        """TRL's trainer and its configuration."""
+        raise NotImplementedError
+
+    def run(self, inputs: Inputs, ctx: WholeContext) -> Outputs:
+        training.quiet()
+        from datasets import Dataset
+        from transformers import AutoModelForCausalLM, set_seed
+
+        p: GroupParams = self.params
+        set_seed(ctx.seed % 2**32)
+        tokenizer = training.tokenizer_of(inputs.model())
+        encoder = DialogueEncoder(tokenizer)
+        prompts, dropped = rl.usable_prompts(inputs, encoder, p)
+        missing = Missing(p.max_missing)
+        reward = reward_function(rl.scorer_of(inputs, p), encoder, missing)
+        trainer_class, config_class = self.classes()
+        start = training.whole(inputs.model(), ctx.workdir, p)
+        trainer = trainer_class(
+            training.load(start, AutoModelForCausalLM, p),
+            reward,
+            config_class(**_arguments(p, ctx, len(prompts))),
+            train_dataset=Dataset.from_list(
+                [{"prompt": [turn.to_json() for turn in row.prompt]} for row, _ in prompts]
+            ),
+            processing_class=tokens.guarded(encoder),
+            peft_config=training.adapter_config(p.lora, "CAUSAL_LM"),
+        )
+        log = training.train(trainer, ctx)
+        figures = {"steps": trainer.state.global_step, "rows": len(prompts), **_figures(log, p)}
+        folder = training.save(trainer.model, tokenizer, ctx.workdir / "model", p.lora, figures, log)
+        return Outputs(folders={MAIN: folder}, figures=figures, fates=tokens.fates(len(prompts), dropped))
+
+
+def reward_function(scorer: Scorer, encoder: DialogueEncoder, missing: Missing) -> Callable[..., list[float | None]]:
+    """The reward as TRL calls it: dialogues and token ids in, a score or None for each out."""
+
+    def reward(
+        prompts: list[Any], completion_ids: list[list[int]], log_metric: Callable[[str, float], None], **_: Any
+    ) -> list[float | None]:
+        dialogues = [(*messages(prompt), assistant(encoder.decode(ids)))
+                     for prompt, ids in zip(prompts, completion_ids, strict=True)]  # fmt: skip
+        scores = scorer.score(dialogues)
+        missing.check(scores)
+        log_metric("unscored", sum(one.value is None for one in scores) / len(scores))
+        return [one.value for one in scores]
+
+    return reward
+
+
+def _arguments(params: GroupParams, ctx: WholeContext, rows: int) -> dict[str, Any]:
+    """A checkpoint may fall between two batches of completions only: within one, its completions would be lost."""
+    said = training_arguments(params, ctx.seed, ctx.workdir, rows)
+    said["logging_steps"] = params.trainer_args.get("logging_steps", 1)
+    every = math.lcm(int(said["logging_steps"]), params.updates)
+    said["save_steps"] = -(-params.checkpoint_every // every) * every
+    return {**said, **params.options()}
+
+
+def _figures(log: Sequence[Mapping[str, float]], params: GroupParams) -> dict[str, Any]:
+    """First and last mean score; the last with its n, what had none, and an interval of two standard errors."""
+    lines = [line for line in log if "reward" in line]
+    if not lines:
+        return {"score": None}
+    last = lines[-1]
+    completions = params.batch_size * params.gradient_accumulation
+    unscored = round(last.get("unscored", 0.0) * completions)
+    n = completions - unscored
+    reach = 1.96 * last["reward_std"] / math.sqrt(max(1, n))
+    score = {"value": last["reward"], "low": last["reward"] - reach, "high": last["reward"] + reach, "n": n,
+             "unscored": unscored, "method": "normal"}  # fmt: skip
+    watched = {f"last_{name}": last[name] for name in ("kl", "entropy", "completions/mean_length") if name in last}
+    return {"score": score, "first_score": lines[0]["reward"],
+            **{name.replace("completions/mean_", ""): value for name, value in watched.items()}}  # fmt: skip

@@ -1,0 +1,110 @@
+"""Odds-ratio preference optimisation: demonstrations and preferences in one stage, without a reference.
+
+TRL keeps its ORPO among the experimental trainers, which come and go, and gives it no probability a row; the loss is a
+dozen lines, so it is our own, and a test holds it to TRL's where labels are hard.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, ClassVar
+
+from pydantic import Field
+
+from constitutional.api import MAIN, Flow, Inputs, Outputs, PolicyModel, Port, Preference, WholeContext, WholeStage
+from constitutional.builtin.backends.encoding import DialogueEncoder
+from constitutional.builtin.math import losses
+from constitutional.builtin.trainers import known_args, preferences, tokens, training
+from constitutional.builtin.trainers.dpo import PairCollator, logps
+from constitutional.builtin.trainers.parameters import TrainerParams, training_arguments
+
+
+class OrpoParams(TrainerParams):
+    """Parameters of odds-ratio preference optimisation."""
+
+    weight: float = Field(default=0.1, ge=0)
+    """lambda, the weight of the odds ratio beside the likelihood of the chosen answers."""
+
+    soft_labels: bool = True
+    """Learn the probability `p_chosen` of each pair; without, every label counts as certain."""
+
+    learning_rate: float = Field(default=8e-6, gt=0)
+    """Peak learning rate of AdamW."""
+
+
+class OrpoTrainer(WholeStage):
+    """Teach a policy the chosen answers and to prefer them, in one stage (Hong et al. 2024, arXiv 2403.07691).
+
+    The likelihood is of the completion alone, as in the paper's equation 2; TRL's experimental trainer counts the
+    prompt's tokens too.
+    """
+
+    kind, name, version = "trainer", "orpo", 1
+    isolated = True
+    Params = OrpoParams
+    takes: ClassVar[Mapping[str, Port]] = {
+        "model": Port(PolicyModel, about="the policy to start from; a base or fine-tuned model"),
+        "preferences": Port(Preference, many=True, about="pairs with the probability that the chosen one is better"),
+    }
+
+    @classmethod
+    def gives(cls, params: Any) -> Mapping[str, Flow]:
+        return {MAIN: PolicyModel}
+
+    @classmethod
+    def check(cls, params: OrpoParams) -> Iterable[str]:
+        return known_args.mistakes("orpo", params.trainer_args)
+
+    def run(self, inputs: Inputs, ctx: WholeContext) -> Outputs:
+        training.quiet()
+        from transformers import AutoModelForCausalLM, TrainingArguments, set_seed
+
+        p: OrpoParams = self.params
+        tokenizer = training.tokenizer_of(inputs.model())
+        rows, dropped = preferences.pairs(inputs, DialogueEncoder(tokenizer), p.max_length, p.soft_labels)
+        model = training.load(inputs.model(), AutoModelForCausalLM, p)
+        if p.lora is not None:
+            from peft import get_peft_model
+
+            set_seed(ctx.seed % 2**32)  # an adapter begins at random
+            model = get_peft_model(model, training.adapter_config(p.lora, "CAUSAL_LM"))
+        trainer = orpo_trainer()(
+            model=model,
+            args=TrainingArguments(**training_arguments(p, ctx.seed, ctx.workdir, len(rows))),
+            train_dataset=rows,
+            data_collator=PairCollator(tokenizer.pad_token_id),
+            processing_class=tokenizer,
+            weight=p.weight,
+        )
+        log = training.train(trainer, ctx)
+        figures = training.summary(log, trainer.state.global_step, len(rows))
+        folder = training.save(trainer.model, tokenizer, ctx.workdir / "model", p.lora, figures, log)
+        return Outputs(folders={MAIN: folder}, figures=figures, fates=tokens.fates(len(rows), dropped))
+
+
+def orpo_trainer() -> Any:
+    """transformers' `Trainer` with the loss of odds ratios."""
+    from transformers import Trainer
+
+    class OddsTrainer(Trainer):  # type: ignore[misc]
+        def __init__(self, *, weight: float, **options: Any) -> None:
+            super().__init__(**options)
+            self.model_accepts_loss_kwargs = False
+            self._weight = weight
+            self._odds: list[float] = []
+
+        def compute_loss(
+            self, model: Any, inputs: dict[str, Any], return_outputs: bool = False, num_items_in_batch: Any = None
+        ) -> Any:
+            chosen, rejected = logps(model, inputs, mean=True).chunk(2)
+            self._odds.append(float((losses.log_odds(chosen) - losses.log_odds(rejected)).detach().mean()))
+            loss = losses.orpo(chosen, rejected, inputs["p_chosen"], weight=self._weight)
+            return (loss, {}) if return_outputs else loss
+
+        def log(self, logs: dict[str, float], *rest: Any, **named: Any) -> None:
+            if self._odds and "loss" in logs:
+                logs["log_odds_ratio"] = sum(self._odds) / len(self._odds)
+                self._odds.clear()
+            super().log(logs, *rest, **named)
+
+    return OddsTrainer

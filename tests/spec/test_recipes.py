@@ -1,0 +1,40 @@
+"""The other specs in the repository, each after a paper."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from constitutional.plugins import Registry
+from constitutional.spec.check import check, load
+
+SPECS = Path(__file__).parents[2] / "specs"
+RECIPES = ("rl-cai-ppo", "rlaif-grpo", "kto", "orpo-one-stage", "process-reward")
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_a_recipe_is_right_and_says_whom_it_follows(name: str) -> None:
+    path = SPECS / f"{name}.yaml"
+    assert check(load(path), Registry()) == []
+    comment = "".join(re.findall(r"^#.*\n", path.read_text(), re.MULTILINE))
+    assert re.search(r"Follows .* \(arXiv \d{4}\.\d{5}\)", comment)
+    assert "Departs from it" in comment
+
+
+@pytest.mark.parametrize(
+    ("name", "said", "words"),
+    [
+        ("rl-cai-ppo", "stages.rl_cai.with.reward={weighted: {rewad: 1}}", "`rewad`, which is not connected; did you mean `reward`?"),
+        ("process-reward", "stages.policy.with.reward=step", "`step`, which is not connected; did you mean `steps`?"),
+        ("rlaif-grpo", "stages.rlaif.with.group_size=5", "no multiple of `group_size`"),
+        ("rlaif-grpo", "stages.rlaif.with.trainer_args={topk: 5}", "did you mean `top_k`?"),
+        ("rlaif-grpo", "stages.rlaif.with.reward={weighted: {reward: 1}, rules: {max_words: 3}}", "exactly one of"),
+        ("kto", "stages.kto.with.batch_size=1", "at least 2"),
+    ],
+)  # fmt: skip
+def test_a_mistake_in_a_recipe_is_found_before_anything_runs(name: str, said: str, words: str) -> None:
+    (found,) = check(load(SPECS / f"{name}.yaml", [said]), Registry())
+    assert found.code == "parameter"
+    assert words in found.message
