@@ -77,6 +77,7 @@ from constitutional.stage import (
 )
 from constitutional.suggest import nearest
 from constitutional.text import printable
+from constitutional.wrapping import Wrapped, WrappingBackend, WrappingParams
 
 __all__ = [
     "MAIN",
@@ -156,6 +157,9 @@ __all__ = [
     "Vote",
     "WholeContext",
     "WholeStage",
+    "Wrapped",
+    "WrappingBackend",
+    "WrappingParams",
     "assistant",
     "canonical",
     "derived_row_id",
