@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic_core import CoreSchema, core_schema
 
-from constitutional.backend import Backend, Capability
+from constitutional.backend import Backend, Capability, Patience
 from constitutional.ids import JsonObject
 from constitutional.parameters import BackendParams
 
@@ -62,6 +62,14 @@ class WrappingBackend(Backend):
     #: Of no meaning here: the check looks at the backend inside.
     gives: ClassVar[Capability] = Capability(0)
     params: WrappingParams
+
+    @property
+    def price(self) -> tuple[float, float] | None:
+        return self.params.of.made().price
+
+    @property
+    def patience(self) -> Patience:
+        return self.params.of.made().patience
 
     def identity(self) -> JsonObject:
         return self.params.of.made().identity()

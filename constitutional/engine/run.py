@@ -136,6 +136,8 @@ class _Run:
         beat = asyncio.create_task(execution.beat())
         stopped = asyncio.create_task(stop.wait())
         try:
+            if any(_isolated(step) for name, step in self.plan.steps.items() if name not in self.done):
+                await execution.executor.open()
             while len(self.done) < len(self.plan.steps):
                 for unit in self._ready(running.values()):
                     running[asyncio.create_task(execution.unit(unit))] = unit

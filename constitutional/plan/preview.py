@@ -11,6 +11,7 @@ from constitutional.ids import JsonObject, digest
 from constitutional.plan import fingerprint as fp
 from constitutional.plan.step import Input, ModelUse, Plan, Shape, Step
 from constitutional.source import Source
+from constitutional.wrapping import essence
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +86,6 @@ def _base(use: ModelUse) -> ModelUse:
     """The configured model that a training began with."""
     if use.trained_by is None:
         return use
-    backend = use.backend.cls(use.params)
-    mark = fp.configured_model(use.backend.path, use.backend.cls.version, backend.identity())
+    inner = essence(use.backend.path, use.backend.cls, use.params)
+    mark = fp.configured_model(inner.path, inner.cls.version, inner.made().identity())
     return replace(use, trained_by=None, fingerprint=mark, label=use.backend.cls.label(use.params))
