@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from constitutional.api import hookimpl
-from constitutional_ray.executor import RayExecutor
+from constitutional_ray.jobs import RayJobs
 from constitutional_ray.replicas import Replicas
 
 
 @hookimpl
-def constitutional_executors() -> list[type[RayExecutor]]:
-    return [RayExecutor]
+def constitutional_executors() -> list[type[RayJobs]]:
+    return [RayJobs]
 
 
 @hookimpl

@@ -4,54 +4,92 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Sequence
+import tempfile
+from collections.abc import Awaitable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-from constitutional.api import Request, Wrapped
+from constitutional.api import Request, RunError, Wrapped
 from constitutional_ray import cluster
+from constitutional_ray.baggage import Baggage, Unpacked
 from constitutional_ray.pool import Lost
 
 CLOSE_SECONDS = 10.0
+#: What Ray says of an actor that could not even be made: another start would not help.
+NEVER_MADE = "creation task"
+
+
+@dataclass(frozen=True, slots=True)
+class Passport:
+    """All that a replica needs to be opened on any node."""
+
+    of: Wrapped
+    versions: Mapping[str, str]
+    baggage: Baggage | None = None
+    scratch: str | None = None
 
 
 class Holder:
     """Runs in the actor: one opened backend."""
 
-    def __init__(self, of: Wrapped) -> None:
-        self._backend = of.made()
-        self._gate = asyncio.Semaphore(self._backend.parallel)
+    def __init__(self, passport: Passport) -> None:
+        cluster.same_as(passport.versions)
+        self._of = passport.of
+        self._unpacked = Unpacked(passport.baggage, passport.scratch) if passport.baggage else None
+        self._backend: Any = None
+        self._gate = asyncio.Semaphore(1)
+        self._notices: list[str] = []
 
     async def open(self) -> None:
+        """Fetch what the model has on disk, and load it."""
+        if self._unpacked is not None:
+            await asyncio.to_thread(self._unpacked.take)
+            self._of = self._unpacked.of(self._of)
+        self._backend = self._of.made()
+        self._backend.notice = self._notices.append
+        self._backend.workdir = Path(tempfile.mkdtemp(prefix="constitutional-server-"))
+        self._gate = asyncio.Semaphore(self._backend.parallel)
         await self._backend.open()
 
-    async def ask(self, batch: Sequence[Any]) -> list[Any]:
-        """Answer a batch of one sort; the next may arrive while it waits for the model."""
+    async def ask(self, batch: Sequence[Any]) -> tuple[list[Any], list[str]]:
+        """Answer a batch of one sort; the next may arrive while it waits for the model.  Also what the backend notes."""
         async with self._gate:
-            ask: Any = self._backend.generate if isinstance(batch[0], Request) else self._backend.choose
-            return list(await ask(batch))
+            ask = self._backend.generate if isinstance(batch[0], Request) else self._backend.choose
+            answers = list(await ask(batch))
+        notices = list(self._notices)
+        self._notices.clear()
+        return answers, notices
 
     async def stay(self) -> None:
         """Never return: whoever waits for this learns of the actor's death at once."""
         await asyncio.Event().wait()
 
     async def close(self) -> None:
-        await self._backend.close()
+        if self._backend is not None:
+            await self._backend.close()
+        if self._unpacked is not None:
+            await asyncio.to_thread(self._unpacked.leave)
 
 
 class RayReplica:
     """One actor, seen from the head."""
 
-    def __init__(self, of: Wrapped, options: dict[str, Any]) -> None:
+    def __init__(self, passport: Any, options: Mapping[str, Any], notice: Any) -> None:
         import ray
 
+        self._notice = notice
         # Restarts are the pool's work: it knows what was in flight.
-        self._actor = ray.remote(Holder).options(max_restarts=0, max_task_retries=0, **options).remote(of)
+        self._actor = ray.remote(Holder).options(max_restarts=0, max_task_retries=0, **options).remote(passport)
 
     async def open(self) -> None:
         await _told(self._actor.open.remote())
 
     async def ask(self, batch: Sequence[Any]) -> Sequence[Any]:
-        return list(await _told(self._actor.ask.remote(list(batch))))
+        answers, notices = await _told(self._actor.ask.remote(list(batch)))
+        for said in notices:
+            self._notice(said)
+        return list(answers)
 
     async def gone(self) -> None:
         with contextlib.suppress(Lost):
@@ -72,6 +110,9 @@ async def _told(reference: Awaitable[Any]) -> Any:
     try:
         return await reference
     except cluster.losses() as error:
-        raise Lost(str(error).splitlines()[0] if str(error) else type(error).__name__) from error
+        if NEVER_MADE in str(error):
+            raise RunError(f"a node cannot start a replica: {str(error).strip().splitlines()[-1]}",
+                           help="constitutional, constitutional-ray and the backend's plugin must be installed on every node") from error  # fmt: skip
+        raise Lost(next(iter(str(error).strip().splitlines()), type(error).__name__)) from error
     except exceptions.RayTaskError as error:
         raise (error.cause if isinstance(error.cause, Exception) else error) from None

@@ -1,19 +1,26 @@
-"""The cluster: joining it, and what it says when something in it is gone.  Ray is imported inside functions only."""
+"""The cluster: joining it, how much room it has, and what Ray says when something in it is gone.
+
+Ray is imported inside functions only.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import math
 import sys
 import time
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeAlias
 
 from constitutional.api import RunError, UserError
 
-#: How long a look at the cluster's resources is worth.
-LOOK_SECONDS = 2.0
+#: How often to look whether a node has come.
+LOOK_SECONDS = 1.0
 #: Modules of plugins that are a file beside the spec: no node can import them by name.
 LOCAL_PLUGIN = "constitutional_local_"
+START = "start one with `ray start --head`, name it with `address` or RAY_ADDRESS, or write `address: local`"
+
+Resources: TypeAlias = Mapping[str, float]
 
 
 async def join(address: str) -> None:
@@ -22,6 +29,9 @@ async def join(address: str) -> None:
     Raises:
         UserError: if there is none.
     """
+    if address.startswith("ray://"):
+        raise UserError(f"`address: {address}` is a Ray client, which cannot stream what nodes say",
+                        help="let this machine join with `ray start --address=HEAD:6379 --num-cpus=0`, and write `address: auto`")  # fmt: skip
     # In a thread, because on the main thread Ray takes SIGTERM away from the engine.
     await asyncio.to_thread(_join, address)
 
@@ -33,11 +43,12 @@ def _join(address: str) -> None:
         return
     try:
         ray.init(address=address, log_to_driver=False, logging_level="ERROR")
-    except (ConnectionError, TimeoutError, ValueError) as error:
-        raise UserError(
-            f"there is no Ray cluster at `{address}`: {error}",
-            help="start one with `ray start --head`, or write `address: local` to use this machine alone",
-        ) from error
+    except (ConnectionError, TimeoutError, ValueError, RuntimeError) as error:
+        raise UserError(f"there is no Ray cluster at `{address}` to join: {_first_line(error)}", help=START) from error
+
+
+def _first_line(error: BaseException) -> str:
+    return next(iter(str(error).strip().splitlines()), type(error).__name__)
 
 
 def losses() -> tuple[type[BaseException], ...]:
@@ -48,33 +59,65 @@ def losses() -> tuple[type[BaseException], ...]:
             said.OutOfMemoryError, said.LocalRayletDiedError)  # fmt: skip
 
 
-async def room_for(wanted: Mapping[str, float], seconds: float) -> None:
-    """Wait until some node is large enough; nodes may still be on their way.
+# -- room ----------------------------------------------------------------------------------------------------------------
 
-    Raises:
-        RunError: if there is none after `seconds`, with what the largest has.
-    """
+
+def nodes() -> dict[str, Resources]:
+    """What each living node has in all, busy or not, by the node's id."""
     import ray
 
+    return {node["NodeID"]: node["Resources"] for node in ray.nodes() if node["Alive"]}
+
+
+def fitting(each: Resources, node: Resources) -> int:
+    """How many of `each` a node holds when nothing else is on it."""
+    return min((_times(name, count, node.get(name, 0)) for name, count in each.items() if count), default=sys.maxsize)
+
+
+def _times(name: str, count: float, there: float) -> int:
+    # Ray never lays a part of a GPU on two: 0.4 goes twice into each.
+    if name == "GPU" and count < 1:
+        return math.floor(1 / count + 1e-9) * math.floor(there)
+    return math.floor(there / count + 1e-9)
+
+
+async def room_for(each: Resources, times: int = 1, seconds: float = 0.0) -> None:
+    """Wait until the cluster's nodes are enough, be they busy or not; new ones may be on their way.
+
+    Raises:
+        UserError: if they are not after `seconds`, with what there is.
+    """
     until = time.monotonic() + seconds
     while True:
-        nodes = [node["Resources"] for node in await asyncio.to_thread(ray.nodes) if node["Alive"]]
-        if any(all(node.get(name, 0) >= count for name, count in wanted.items()) for node in nodes):
+        there = await asyncio.to_thread(nodes)
+        room = sum(min(times, fitting(each, node)) for node in there.values())
+        if room >= times:
             return
-        if time.monotonic() > until:
-            raise RunError(f"no node of the cluster has {worded(wanted)}; there are {_worded_nodes(nodes, wanted)}",
-                           help="ask for less, or start a larger node")  # fmt: skip
+        if time.monotonic() >= until:
+            raise too_small(each, times, room, list(there.values()))
         await asyncio.sleep(LOOK_SECONDS)
 
 
-def worded(resources: Mapping[str, float]) -> str:
+def too_small(each: Resources, times: int, room: int, there: Sequence[Resources]) -> UserError:
+    """The error that says what was asked for and what there is."""
+    asked = f"a node with {worded(each)}" if times == 1 else f"{times} times {worded(each)}, each on one node"
+    held = "none is" if room == 0 else f"only {room} would fit"
+    return UserError(f"the cluster is too small for {asked}: {held}; it has {_worded_nodes(there, each)}",
+                     help="ask for less, start more nodes, or write `autoscaling: true` where it grows on demand")  # fmt: skip
+
+
+def worded(resources: Resources) -> str:
     """`2 GPU and 8 CPU`."""
     return " and ".join(f"{count:g} {name}" for name, count in resources.items() if count) or "no resources"
 
 
-def _worded_nodes(nodes: list[dict[str, float]], wanted: Mapping[str, float]) -> str:
-    each = [worded({name: node.get(name, 0) for name in wanted}) for node in nodes]
-    return ", ".join(f"{each.count(node)} with {node}" for node in dict.fromkeys(each)) or "none"
+def _worded_nodes(there: Sequence[Resources], wanted: Resources) -> str:
+    each = [" and ".join(f"{node.get(name, 0):g} {name}" for name in wanted) or "nothing" for node in there]
+    counted = [f"{each.count(said)} node{'s' * (each.count(said) > 1)} with {said}" for said in dict.fromkeys(each)]
+    return ", ".join(counted) or "no nodes"
+
+
+# -- code ----------------------------------------------------------------------------------------------------------------
 
 
 def carry(cls: type[Any]) -> None:
@@ -83,3 +126,23 @@ def carry(cls: type[Any]) -> None:
 
     if cls.__module__.startswith(LOCAL_PLUGIN):
         cloudpickle.register_pickle_by_value(sys.modules[cls.__module__])
+
+
+def versions() -> dict[str, str]:
+    """What must be the same here and on every node; Ray itself sees to Python and to Ray."""
+    from importlib.metadata import version
+
+    return {name: version(name) for name in ("constitutional", "constitutional-ray")}
+
+
+def same_as(head: Mapping[str, str]) -> None:
+    """Refuse a node whose code is another than the head's.
+
+    Raises:
+        RunError: with both versions.
+    """
+    here = versions()
+    for name, wanted in head.items():
+        if here[name] != wanted:
+            raise RunError(f"a node has {name} {here[name]}, the head has {wanted}",
+                           help=f"pip install {name}=={wanted} on every node")  # fmt: skip

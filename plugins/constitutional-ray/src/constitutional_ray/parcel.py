@@ -8,6 +8,7 @@ run at home would have left.
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import tarfile
 from collections.abc import Mapping
@@ -18,6 +19,8 @@ from constitutional.api import RunError
 
 JOB = "job"
 OUTCOME = "outcome.json"
+#: The file of an adapter that names its model.
+ADAPTER = "adapter_config.json"
 #: Files of settings in an output, in which a path may stand; larger ones are data.
 SETTINGS_BYTES = 1_000_000
 
@@ -30,9 +33,19 @@ def names_of(job: Path) -> Names:
     said = json.loads((job / "job.json").read_text(encoding="utf-8"))
     wanted = [item["path"] for items in said["stored"].values() for item in items]
     wanted += [model for model in said["models"].values() if Path(model).is_absolute()]
-    wanted += [*said["local_plugins"], *([said["constitution"]] if said["constitution"] else [])]
+    wanted += [*said["files"], *said["local_plugins"], *([said["constitution"]] if said["constitution"] else [])]
+    wanted += [base for path in wanted if (base := base_of(Path(path))) is not None]
     inside = {path: f"in/{number}/{Path(path).name}" for number, path in enumerate(dict.fromkeys(wanted))}
     return {str(job): JOB, said["workdir"]: JOB, **inside}
+
+
+def base_of(folder: Path) -> str | None:
+    """The folder of the model that an adapter in this one is put on."""
+    config = folder / ADAPTER
+    if not config.is_file():
+        return None
+    base = str(json.loads(config.read_text(encoding="utf-8")).get("base_model_name_or_path", ""))
+    return base if base.startswith("/") and Path(base).is_dir() else None
 
 
 def pack(names: Names, to: IO[bytes]) -> None:
@@ -51,12 +64,19 @@ def unpack(stream: IO[bytes], root: Path) -> None:
 
 
 def settle(root: Path, names: Names) -> Path:
-    """Turn the paths in an unpacked job into paths here, and return the job's folder."""
+    """Turn the paths in an unpacked job, and in its adapters, into paths here, and return the job's folder."""
     job = root / JOB
     here = {path: str(root / inside) for path, inside in names.items()}
+    settle_adapters(root, here)
     said = json.loads((job / "job.json").read_text(encoding="utf-8"))
     (job / "job.json").write_text(json.dumps(_turned(said, here), ensure_ascii=False), encoding="utf-8")
     return job
+
+
+def settle_adapters(root: Path, here: Names) -> None:
+    """Let unpacked adapters name the models that were unpacked beside them."""
+    for config in root.glob(f"in/*/*/{ADAPTER}"):
+        replace_paths(config, here)
 
 
 def pack_results(root: Path, names: Names, to: IO[bytes]) -> None:
@@ -69,9 +89,9 @@ def pack_results(root: Path, names: Names, to: IO[bytes]) -> None:
         for folder in _folders(job):
             for path in folder.rglob("*.json"):
                 if path.stat().st_size <= SETTINGS_BYTES:
-                    _replace(path, home)
+                    replace_paths(path, home)
             tar.add(folder, arcname=str(folder.relative_to(job)))
-        _replace(job / OUTCOME, home)
+        replace_paths(job / OUTCOME, home)
         for name in (OUTCOME, "rows"):
             if (job / name).exists():
                 tar.add(job / name, arcname=name)
@@ -92,17 +112,15 @@ def _folders(job: Path) -> list[Path]:
     return found
 
 
-def _replace(path: Path, ways: Mapping[str, str]) -> None:
+def replace_paths(path: Path, ways: Mapping[str, str]) -> None:
     """Put other paths into a JSON text, whose other bytes stay as they are."""
     before = after = path.read_text(encoding="utf-8")
     for old, new in ways.items():
-        after = after.replace(_quoted(old), _quoted(new))
+        quoted = json.dumps(old, ensure_ascii=False)[1:-1]
+        becomes = json.dumps(new, ensure_ascii=False)[1:-1]
+        after = re.sub(f'(?<="){re.escape(quoted)}(?=["/])', lambda _, to=becomes: to, after)
     if after != before:
         path.write_text(after, encoding="utf-8")
-
-
-def _quoted(path: str) -> str:
-    return json.dumps(path, ensure_ascii=False)[1:-1]
 
 
 def _turned(value: Any, ways: Mapping[str, str]) -> Any:

@@ -55,7 +55,9 @@ class Pool:
     """Replicas that are started, watched and asked."""
 
     def __init__(self, start: Callable[[int], Replica], size: int, *, ahead: int = 2, tries: int = 4,
-                 restarts: int = 3, open_seconds: float = 1800.0, pause: float = PAUSE_SECONDS) -> None:  # fmt: skip
+                 restarts: int = 3, open_seconds: float = 1800.0, pause: float = PAUSE_SECONDS,
+                 notice: Callable[[str], None] = lambda said: None) -> None:  # fmt: skip
+        self._notice = notice
         self._start = start
         self._ahead = ahead
         self._tries = tries
@@ -153,11 +155,12 @@ class Pool:
         """Have a replica in this place, and a new one when it dies, until it dies too often to be worth it."""
         try:
             while slot.deaths <= self._restarts:
-                await self._live_once(slot)
+                why = await self._live_once(slot)
                 slot.deaths += 1
                 self.restarted += 1
+                self._notice(f"replica {slot.index + 1} is lost ({why}); another takes its place and is asked what it left")
                 await asyncio.sleep(self._pause)
-            self._error = RunError(f"replica {slot.index} died {slot.deaths} times without an answer between",
+            self._error = RunError(f"replica {slot.index + 1} died {slot.deaths} times without an answer between",
                                    help="see the logs of the cluster; a batch may need more memory than there is")  # fmt: skip
         except asyncio.CancelledError:
             raise
@@ -166,7 +169,8 @@ class Pool:
         slot.over = True
         await self._tell()
 
-    async def _live_once(self, slot: Slot) -> None:
+    async def _live_once(self, slot: Slot) -> str:
+        """One replica's life, from its start to its death; returns what it died of."""
         replica = self._start(slot.index)
         slot.lost.clear()
         try:
@@ -174,8 +178,12 @@ class Pool:
             slot.replica = replica
             await self._tell()
             await _first(replica.gone(), slot.lost.wait())
-        except (Lost, TimeoutError):
-            pass
+        except Lost as error:
+            return str(error)
+        except TimeoutError:
+            return f"not ready after {self._open_seconds:g} s"
+        else:
+            return "died"
         finally:
             slot.replica = None
             await replica.close()

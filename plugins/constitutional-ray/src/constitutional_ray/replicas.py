@@ -13,18 +13,17 @@ from constitutional.api import (
     Choice,
     ChoiceRequest,
     Completion,
+    NotNow,
     Request,
-    RunError,
     Unanswered,
+    UserError,
     WrappingBackend,
     WrappingParams,
 )
 from constitutional_ray import cluster
-from constitutional_ray.actor import RayReplica
+from constitutional_ray.actor import Passport, RayReplica
+from constitutional_ray.baggage import packed
 from constitutional_ray.pool import Pool
-
-#: Batches at one replica: one at work, one that is there when the first is done.
-AHEAD = 2
 
 
 class ReplicasParams(WrappingParams):
@@ -36,7 +35,7 @@ class ReplicasParams(WrappingParams):
     gpus_per_replica: float = Field(default=0, ge=0)
     """GPUs for each; a fraction lets several share one."""
 
-    cpus_per_replica: float = Field(default=1, ge=0)
+    cpus_per_replica: float = Field(default=1, gt=0)
     """CPUs for each; also how many threads it computes with."""
 
     placement: Literal["spread", "pack"] = "pack"
@@ -45,11 +44,20 @@ class ReplicasParams(WrappingParams):
     batch_size: int | None = Field(default=None, ge=1)
     """Requests sent to a replica at once; as many as its backend wants if left out."""
 
+    shared: bool = False
+    """Every node sees the model's folder under the same path, so it is not sent."""
+
+    scratch: str | None = None
+    """Where a node unpacks the model's folder; its own folder for temporary files if left out."""
+
     address: str = "auto"
-    """The cluster: `auto` is the one that this machine belongs to, `local` starts one here for this run."""
+    """The cluster: `auto` is the one that this machine belongs to (or RAY_ADDRESS), `local` starts one here for this run."""
+
+    autoscaling: bool = False
+    """The cluster starts nodes when they are asked for: what it lacks just now is no error."""
 
     wait_seconds: float = Field(default=1800, gt=0)
-    """How long to wait for the resources, and then for a replica to load."""
+    """How long to wait for resources that others use, and then for a replica to load."""
 
     tries: int = Field(default=4, ge=1)
     """How many replicas may die on a batch before it is cut in halves, to find the row that kills them."""
@@ -71,6 +79,7 @@ class Replicas(WrappingBackend):
         super().__init__(params)
         self._pool: Pool | None = None
         self._group: Any = None
+        self._passport: Any = None
 
     @property
     def batch_size(self) -> int:
@@ -78,23 +87,30 @@ class Replicas(WrappingBackend):
 
     @property
     def parallel(self) -> int:
-        return AHEAD * self.params.replicas
+        return self._ahead * self.params.replicas
+
+    @property
+    def _ahead(self) -> int:
+        """Batches at one replica: those at work, and one that is there when one of them is done."""
+        return self.params.of.made().parallel + 1
 
     async def open(self) -> None:
         p = self.params
         await cluster.join(p.address)
+        if not p.autoscaling:
+            await cluster.room_for(self._each(), p.replicas)
         for kind in (p.of.cls, type(p.of.params)):
             cluster.carry(kind)
-        await asyncio.to_thread(self._reserve)
-        self._pool = Pool(self._replica, p.replicas, ahead=AHEAD, tries=p.tries, restarts=p.restarts,
-                          open_seconds=p.wait_seconds)  # fmt: skip
+        await asyncio.to_thread(self._prepare)
+        self._pool = Pool(self._replica, p.replicas, ahead=self._ahead, tries=p.tries, restarts=p.restarts,
+                          open_seconds=p.wait_seconds, notice=self.notice)  # fmt: skip
         await self._pool.open()
 
-    async def generate(self, batch: Sequence[Request]) -> Sequence[Completion | Unanswered]:
+    async def generate(self, batch: Sequence[Request]) -> Sequence[Completion | Unanswered | NotNow]:
         assert self._pool is not None
         return await self._pool.ask(batch)
 
-    async def choose(self, batch: Sequence[ChoiceRequest]) -> Sequence[Choice | Unanswered]:
+    async def choose(self, batch: Sequence[ChoiceRequest]) -> Sequence[Choice | Unanswered | NotNow]:
         assert self._pool is not None
         return await self._pool.ask(batch)
 
@@ -102,21 +118,27 @@ class Replicas(WrappingBackend):
         if self._pool is not None:
             await self._pool.close()
             self._pool = None
+        self._passport = None
         await asyncio.to_thread(self._give_back)
 
     # -- the cluster -------------------------------------------------------------------------------------------------
 
-    def _reserve(self) -> None:
+    def _prepare(self) -> None:
         """Set room aside for all replicas at once, so that two runs cannot starve each other half-way."""
+        import ray
         from ray.util import placement_group
 
         p = self.params
-        each = {name: count for name, count in self._each().items() if count}
-        self._group = placement_group([each] * p.replicas, strategy=p.placement.upper())
+        self._group = placement_group([self._each()] * p.replicas, strategy=p.placement.upper())
         if not self._group.wait(p.wait_seconds):
             self._give_back()
-            raise RunError(f"the cluster has no room for {p.replicas} replicas with {cluster.worded(each)} each",
-                           help="ask for fewer with `replicas`, or start more nodes")  # fmt: skip
+            raise UserError(
+                f"the cluster has had no room for {p.replicas} replicas with {cluster.worded(self._each())} each for "
+                f"{p.wait_seconds:g} s: others use it",
+                help="wait, ask for fewer with `replicas`, or start more nodes",
+            )
+        baggage = None if p.shared else packed(p.of)
+        self._passport = ray.put(Passport(p.of, cluster.versions(), baggage, p.scratch))
 
     def _give_back(self) -> None:
         from ray.util import remove_placement_group
@@ -126,12 +148,13 @@ class Replicas(WrappingBackend):
             self._group = None
 
     def _each(self) -> dict[str, float]:
-        return {"GPU": self.params.gpus_per_replica, "CPU": self.params.cpus_per_replica}
+        each = {"GPU": self.params.gpus_per_replica, "CPU": self.params.cpus_per_replica}
+        return {name: count for name, count in each.items() if count}
 
     def _replica(self, index: int) -> RayReplica:
         from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
 
         p = self.params
         place = PlacementGroupSchedulingStrategy(self._group, placement_group_bundle_index=index)
-        return RayReplica(p.of, {"num_gpus": p.gpus_per_replica, "num_cpus": p.cpus_per_replica,
-                                 "scheduling_strategy": place})  # fmt: skip
+        options = {"num_gpus": p.gpus_per_replica, "num_cpus": p.cpus_per_replica, "scheduling_strategy": place}
+        return RayReplica(self._passport, options, self.notice)
