@@ -111,8 +111,8 @@ async def _told(reference: Awaitable[Any]) -> Any:
         return await reference
     except cluster.losses() as error:
         if NEVER_MADE in str(error):
-            raise RunError(f"a node cannot start a replica: {str(error).strip().splitlines()[-1]}",
-                           help="constitutional, constitutional-ray and the backend's plugin must be installed on every node") from error  # fmt: skip
+            last = str(error).strip().splitlines()[-1]
+            raise RunError(f"a node cannot start a replica: {last}", help=cluster.INSTALL) from error
         raise Lost(next(iter(str(error).strip().splitlines()), type(error).__name__)) from error
     except exceptions.RayTaskError as error:
         raise (error.cause if isinstance(error.cause, Exception) else error) from None

@@ -18,6 +18,8 @@ from constitutional.api import RunError, UserError
 LOOK_SECONDS = 1.0
 #: Modules of plugins that are a file beside the spec: no node can import them by name.
 LOCAL_PLUGIN = "constitutional_local_"
+INSTALL = "constitutional, constitutional-ray and the spec's plugins must be installed on every node"
+JOIN = "let this machine join with `ray start --address=HEAD:6379 --num-cpus=0`, and write `address: auto`"
 START = "start one with `ray start --head`, name it with `address` or RAY_ADDRESS, or write `address: local`"
 
 Resources: TypeAlias = Mapping[str, float]
@@ -30,8 +32,7 @@ async def join(address: str) -> None:
         UserError: if there is none.
     """
     if address.startswith("ray://"):
-        raise UserError(f"`address: {address}` is a Ray client, which cannot stream what nodes say",
-                        help="let this machine join with `ray start --address=HEAD:6379 --num-cpus=0`, and write `address: auto`")  # fmt: skip
+        raise UserError(f"`address: {address}` is a Ray client, which cannot stream what nodes say", help=JOIN)
     # In a thread, because on the main thread Ray takes SIGTERM away from the engine.
     await asyncio.to_thread(_join, address)
 

@@ -16,7 +16,6 @@ from constitutional_ray.streams import ChunkWriter
 
 #: Results that a node may have ready before the head has fetched them: bounds what lies in its object store.
 UNFETCHED = 8
-INSTALL = "constitutional, constitutional-ray and the spec's plugins must be installed on every node"
 
 
 class JobsParams(ExecutorParams):
@@ -84,8 +83,8 @@ class RayJobs(Executor):
             if status >= 0 or (job / parcel.OUTCOME).is_file():
                 return status
             attempt.lost(number, f"its process was killed by signal {-status}")
-        raise StepFailed(attempt.step, f"it was lost {self.params.retries + 1} times: {attempt.why}",
-                         help=f"the log is {job / 'log.txt'}; run again to go on from the last checkpoint, or raise `retries`")  # fmt: skip
+        hint = f"the log is {job / 'log.txt'}; run again to go on from the last checkpoint, or raise `retries`"
+        raise StepFailed(attempt.step, f"it was lost {self.params.retries + 1} times: {attempt.why}", help=hint)
 
     async def _run(self, attempt: _Attempt) -> int:
         from ray import exceptions
@@ -100,7 +99,7 @@ class RayJobs(Executor):
             cause = error.cause
             known = isinstance(cause, ConstitutionalError)
             raise StepFailed(attempt.step, f"a node could not run it: {cause}",
-                             help=cause.help if known else INSTALL) from error  # fmt: skip
+                             help=cause.help if known else cluster.INSTALL) from error  # fmt: skip
 
     def _wanted(self) -> dict[str, float]:
         p = self.params

@@ -92,4 +92,3 @@ def heard(names: bytes) -> list[str]:
     found = json.loads(names)
     assert isinstance(found, list)
     return found
-

@@ -19,7 +19,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, Literal, TypeAlias
@@ -88,7 +88,7 @@ def _node() -> bytes:
     return str(ray.get_runtime_context().get_node_id()).encode()
 
 
-def _watched(job: Path, order: Order) -> Iterator[Said]:
+def _watched(job: Path, order: Order) -> Generator[Said, None, int]:
     """Run the worker; what it writes on the way is yielded.  Returns its exit status."""
     copy = None if order.mirror_seconds is None else mirror.Mirror(job, order.mirror_seconds)
     process = _started(job)

@@ -118,7 +118,7 @@ def replace_paths(path: Path, ways: Mapping[str, str]) -> None:
     for old, new in ways.items():
         quoted = json.dumps(old, ensure_ascii=False)[1:-1]
         becomes = json.dumps(new, ensure_ascii=False)[1:-1]
-        after = re.sub(f'(?<="){re.escape(quoted)}(?=["/])', lambda _, to=becomes: to, after)
+        after = re.sub(f'(?<="){re.escape(quoted)}(?=["/])', becomes.replace("\\", r"\\"), after)
     if after != before:
         path.write_text(after, encoding="utf-8")
 

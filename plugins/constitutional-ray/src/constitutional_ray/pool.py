@@ -158,7 +158,9 @@ class Pool:
                 why = await self._live_once(slot)
                 slot.deaths += 1
                 self.restarted += 1
-                self._notice(f"replica {slot.index + 1} is lost ({why}); another takes its place and is asked what it left")
+                self._notice(
+                    f"replica {slot.index + 1} is lost ({why}); another takes its place and is asked what it left"
+                )
                 await asyncio.sleep(self._pause)
             self._error = RunError(f"replica {slot.index + 1} died {slot.deaths} times without an answer between",
                                    help="see the logs of the cluster; a batch may need more memory than there is")  # fmt: skip
