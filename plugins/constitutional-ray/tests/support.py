@@ -104,12 +104,12 @@ def start(spec: Path, root: Path, nodes: Nodes | None, *more: str) -> subprocess
     )
 
 
-def run(spec: Path, root: Path, nodes: Nodes | None = None, *more: str, expect: int = 0, seconds: float = 600) -> str:
+def run(spec: Path, root: Path, nodes: Nodes | None = None, *more: str, expect: int = 0, seconds: float = 120) -> str:
     """Run a spec to its end; returns what it said."""
     return ended(start(spec, root, nodes, *more), expect, seconds)
 
 
-def ended(process: subprocess.Popen[str], expect: int = 0, seconds: float = 600) -> str:
+def ended(process: subprocess.Popen[str], expect: int = 0, seconds: float = 240) -> str:
     try:
         said, _ = process.communicate(timeout=seconds)
     except subprocess.TimeoutExpired:

@@ -7,15 +7,19 @@ from __future__ import annotations
 
 import asyncio
 import math
+import os
+import socket
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, TypeAlias
 
 from constitutional.api import RunError, UserError
 
 #: How often to look whether a node has come.
 LOOK_SECONDS = 1.0
+CONNECT_SECONDS = 5.0
 #: Modules of plugins that are a file beside the spec: no node can import them by name.
 LOCAL_PLUGIN = "constitutional_local_"
 INSTALL = "constitutional, constitutional-ray and the spec's plugins must be installed on every node"
@@ -42,10 +46,35 @@ def _join(address: str) -> None:
 
     if ray.is_initialized():
         return
+    if address != "local":
+        _listens(_place(address))
     try:
         ray.init(address=address, log_to_driver=False, logging_level="ERROR")
     except (ConnectionError, TimeoutError, ValueError, RuntimeError) as error:
         raise UserError(f"there is no Ray cluster at `{address}` to join: {_first_line(error)}", help=START) from error
+
+
+def _place(address: str) -> str:
+    """`HOST:PORT` of the cluster's head, as Ray itself would find it."""
+    import ray
+
+    if address != "auto":
+        return address
+    if said := os.environ.get("RAY_ADDRESS"):
+        return said
+    last = Path(os.environ.get("RAY_TMPDIR", "/tmp"), "ray", "ray_current_cluster")  # where `ray start` leaves it
+    if last.is_file():
+        return last.read_text(encoding="utf-8").strip()
+    raise UserError(f"no Ray {ray.__version__} cluster has been started on this machine", help=START)
+
+
+def _listens(place: str) -> None:
+    """Ray would wait for minutes, and then end this process."""
+    host, _, port = place.rpartition(":")
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), CONNECT_SECONDS).close()
+    except (OSError, ValueError) as error:
+        raise UserError(f"there is no Ray cluster at `{place}`: {error}", help=START) from error
 
 
 def _first_line(error: BaseException) -> str:
