@@ -7,9 +7,11 @@ from collections.abc import Iterator
 import pytest
 
 pytest.importorskip("ray", reason="Ray is not installed")
-pytest.importorskip("constitutional_ray", reason="constitutional-ray is not installed: pip install -e plugins/constitutional-ray")
+pytest.importorskip(
+    "constitutional_ray", reason="constitutional-ray is not installed: pip install -e plugins/constitutional-ray"
+)
 
-from tests.support import Nodes, cluster_of  # noqa: E402  (after the skip)
+from tests.support import Nodes, cluster_of
 
 
 @pytest.fixture(scope="session")

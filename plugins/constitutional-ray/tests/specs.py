@@ -96,7 +96,9 @@ def rows(folder: Path, model: str, *, count: int = 40, seconds: float = 0.0, die
 def train(folder: Path, model: str, *, count: int = 12, epochs: int = 2) -> Path:
     """A spec that asks a model, trains it, and asks what came out."""
     folder.mkdir(exist_ok=True)
-    shown = [{"prompt": f"May I return order {n}?", "completion": f"Yes, order {n} may be returned."} for n in range(12)]
+    shown = [
+        {"prompt": f"May I return order {n}?", "completion": f"Yes, order {n} may be returned."} for n in range(12)
+    ]
     (folder / "shown.jsonl").write_text("".join(json.dumps(row) + "\n" for row in shown))
     return _written(folder, TRAIN % (model, epochs), count)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -19,17 +20,27 @@ def test_a_run_on_the_cluster_leaves_the_artifacts_of_a_run_at_home(nodes: Nodes
     log = (tmp_path / "ray" / ".store").rglob("work/*/log.txt")
     assert "did 39" in "".join(path.read_text() for path in log)
 
-    # A journal that was made at home is used on the cluster, and the other way round.
-    for name in ("home", "ray"):
-        before = artifacts(tmp_path / name)
-        for step in ("draft", "again"):
-            spec = there if name == "home" else rows(tmp_path / "spec", SCRIPTED % 0.01)
-            run(spec, tmp_path / name, nodes, "--redo", step)
-        said = finished(tmp_path / name, "rows")
-        assert before == artifacts(tmp_path / name)
-        assert said["draft"]["calls"] == 40
+
+@pytest.mark.slow
+@pytest.mark.parametrize("first", ["home", "ray"])
+def test_a_journal_made_at_home_is_used_on_the_cluster_and_the_other_way_round(
+    nodes: Nodes, tmp_path: Path, first: str
+) -> None:
+    models = {"home": SCRIPTED % 0.01, "ray": placed(SCRIPTED % 0.01)}
+    other = next(name for name in models if name != first)
+    run(rows(tmp_path / "spec", models[first]), tmp_path / "runs", nodes)
+    made = artifacts(tmp_path / "runs")
+    assert "3 known" in run(rows(tmp_path / "spec", models[other]), tmp_path / "runs", nodes)
+
+    shutil.rmtree(tmp_path / "runs" / ".store" / "artifacts")
+    run(rows(tmp_path / "spec", models[other]), tmp_path / "runs", nodes)
+    assert artifacts(tmp_path / "runs") == made
+    for name, calls in {"draft": 40, "again": 80}.items():
+        said = finished(tmp_path / "runs", "rows")[name]
+        assert (said["calls"], said["calls_reused"]) == (calls, calls)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shared", ["true", "false"])
 def test_a_process_that_dies_is_started_again_from_where_it_was(nodes: Nodes, tmp_path: Path, shared: str) -> None:
     spec = rows(tmp_path / "spec", SCRIPTED % 0.0, count=6, die_at=3)
