@@ -99,7 +99,8 @@ class RayReplica:
         import ray
 
         with contextlib.suppress(Exception):
-            await asyncio.wait_for(_told(self._actor.close.remote()), CLOSE_SECONDS)
+            async with asyncio.timeout(CLOSE_SECONDS):
+                await _told(self._actor.close.remote())
         ray.kill(self._actor)
 
 

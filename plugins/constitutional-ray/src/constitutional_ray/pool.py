@@ -176,7 +176,8 @@ class Pool:
         replica = self._start(slot.index)
         slot.lost.clear()
         try:
-            await asyncio.wait_for(replica.open(), self._open_seconds)
+            async with asyncio.timeout(self._open_seconds):  # `wait_for` may swallow a cancellation here
+                await replica.open()
             slot.replica = replica
             await self._tell()
             await _first(replica.gone(), slot.lost.wait())
