@@ -11,7 +11,8 @@ import asyncio
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -64,16 +65,20 @@ def replicas(of: Wrapped, count: int) -> Replicas:
     return Replicas(ReplicasParams(of=of, replicas=count, placement="spread"))
 
 
-def joined(address: str) -> None:
+@contextmanager
+def two_nodes() -> Iterator[None]:
+    """A cluster of two nodes of one core that this process has joined."""
     import ray
 
-    ray.init(address=address, log_to_driver=False, logging_level="ERROR")
+    with cluster_of(first=1, second=1) as nodes:
+        ray.init(address=nodes.address, log_to_driver=False, logging_level="ERROR")
+        yield
+        ray.shutdown()
 
 
 def calls() -> None:
     """Calls of a model that takes no time: all that is left is Ray's."""
-    with cluster_of(first=1, second=1) as nodes:
-        joined(nodes.address)
+    with two_nodes():
         for size in (1, 8, 64):
             asked = requests(2000 if size == 1 else 20_000)
             bare = asyncio.run(seconds(ScriptedBackend(SCRIPT.params), asked, size))
@@ -89,8 +94,7 @@ def throughput() -> None:
 
     torch.set_num_threads(1)
     asked = requests(256)
-    with cluster_of(first=1, second=1) as nodes:
-        joined(nodes.address)
+    with two_nodes():
         for _ in range(3):
             took = [asyncio.run(seconds(TransformersBackend(MODEL.params), asked, 8))]
             took += [asyncio.run(seconds(replicas(MODEL, count), asked, 8)) for count in (1, 2)]
