@@ -81,6 +81,7 @@ from constitutional.stage import (
 )
 from constitutional.suggest import nearest
 from constitutional.text import printable
+from constitutional.wrapping import Wrapped, WrappingBackend, WrappingParams
 
 __all__ = [
     "MAIN",
@@ -174,6 +175,9 @@ __all__ = [
     "Vote",
     "WholeContext",
     "WholeStage",
+    "Wrapped",
+    "WrappingBackend",
+    "WrappingParams",
     "assistant",
     "canonical",
     "derived_row_id",

@@ -47,6 +47,9 @@ class Executor(ABC):
 
     `job` is a folder with `job.json`; running `python -m constitutional.engine.worker FOLDER` there does the work and
     leaves `outcome.json`.  An executor decides where and how that command runs.
+
+    `job.json` names what the command reads: `stored`, `models`, `files`, `constitution`, `local_plugins`.  It writes into
+    `job` alone, which is its `workdir` too: checkpoints there are what a second start goes on from.
     """
 
     name: ClassVar[str]
@@ -54,6 +57,13 @@ class Executor(ABC):
 
     def __init__(self, params: ExecutorParams) -> None:
         self.params: Any = params
+
+    async def open(self) -> None:
+        """Make sure that jobs can run; called once, before the first step of a run that will have some.
+
+        Raises:
+            UserError: if they cannot, so that nobody waits hours to hear it.
+        """
 
     @abstractmethod
     async def run_whole(self, job: Path, start: Callable[[Path], Awaitable[int]]) -> int:

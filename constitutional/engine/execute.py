@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any, cast
 
@@ -23,6 +24,7 @@ from constitutional.engine.whole import run_isolated
 from constitutional.errors import ConstitutionalError, StepFailed
 from constitutional.events import Progress, RowFailed, StepFinished, StepProgress, StepStarted
 from constitutional.ids import Json
+from constitutional.parameters import Existing, StageParams, marked
 from constitutional.plan.redo import Redo
 from constitutional.plan.step import Input, Plan, Shape, Step
 from constitutional.plugins import Registry
@@ -172,7 +174,7 @@ class Execution:
         if stage.isolated:
             await self._dispatcher.close()
             outputs = await run_isolated(
-                self._job(step, workdir), workdir, self._executor(), step, step.gives, self._report(step)
+                self._job(step, workdir), workdir, self.executor, step, step.gives, self._report(step)
             )
         else:
             context = Whole(self._plan.constitution, step.seed, workdir, self._report(step))
@@ -254,10 +256,12 @@ class Execution:
             params=step.params.model_dump(mode="json"), params_folder=str(self._plan.spec_path.parent), seed=step.seed,
             constitution=str(self._plan.constitution.path) if self._plan.constitution.path else None,
             stored=self._stored(step), models=self._weights(step), labels=_labels(step),
-            same=rows[0].flow.port if rows else None, workdir=str(workdir),
+            same=rows[0].flow.port if rows else None, workdir=str(workdir), files=_files(step.params),
         )  # fmt: skip
 
-    def _executor(self) -> Executor:
+    @cached_property
+    def executor(self) -> Executor:
+        """What runs the stages that want a process of their own."""
         registered = self._registry.executor(self._plan.executor)
         return registered.cls(registered.cls.Params.model_validate(dict(self._plan.executor_params)))
 
@@ -340,6 +344,12 @@ class Execution:
             calls=account.calls,
             tokens=account.tokens,
         )
+
+
+def _files(params: StageParams) -> Sequence[str]:
+    """What the parameters name on disk, for executors that bring it elsewhere."""
+    named = [getattr(params, name) for name in marked(type(params), Existing)]
+    return [str(path) for path in named if path is not None]
 
 
 def _labels(step: Step) -> Mapping[str, Sequence[str]]:

@@ -89,6 +89,8 @@ class Job:
     labels: Mapping[str, Sequence[str]]
     same: str | None
     workdir: str
+    #: Files and folders that the parameters name.
+    files: Sequence[str] = ()
 
     def write(self, folder: Path) -> None:
         (folder / "job.json").write_text(json.dumps(asdict(self), ensure_ascii=False), encoding="utf-8")

@@ -150,6 +150,8 @@ class _Run:
         stopped = asyncio.create_task(stop.wait())
         spent = asyncio.create_task(meter.reached.wait())
         try:
+            if any(_isolated(step) for name, step in self.plan.steps.items() if name not in self.done):
+                await execution.executor.open()
             while len(self.done) < len(self.plan.steps):
                 for unit in self._ready(running.values()):
                     running[asyncio.create_task(execution.unit(unit))] = unit

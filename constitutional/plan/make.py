@@ -123,14 +123,15 @@ class _Maker:
             return ModelUse(base, backend, model.params, self._identity(model), backend.cls.label(model.params))
         trainer = self.steps[edge.target]
         weights = Input(trainer.name, edge.output, edge.flow, trainer.fingerprint)
-        mark = fp.trained_model(backend.path, backend.cls.version, model.params, trainer.fingerprint, edge.output)
+        inner = model.essence
+        mark = fp.trained_model(inner.path, inner.cls.version, inner.params, trainer.fingerprint, edge.output)
         return ModelUse(trainer.name, backend, model.params, mark, f"trained:{trainer.fingerprint[:12]}", weights)
 
     def _identity(self, model: CheckedModel) -> str:
         name = model.spec.name
         if name not in self._identities:
-            backend = model.backend.cls(model.params)
-            self._identities[name] = fp.configured_model(model.backend.path, backend.version, backend.identity())
+            inner = model.essence
+            self._identities[name] = fp.configured_model(inner.path, inner.cls.version, inner.made().identity())
         return self._identities[name]
 
 

@@ -17,6 +17,7 @@ from constitutional.ports import MAIN, Port
 from constitutional.records import Record
 from constitutional.source import Source
 from constitutional.stage import Fate, Inputs, Outputs, WholeContext, WholeStage
+from constitutional.wrapping import essence
 
 _HERE: Final = Installed(BUILTIN, __name__, "constitutional", "")
 
@@ -159,6 +160,6 @@ def _base(use: ModelUse) -> ModelUse:
     """The configured model that a training began with."""
     if use.trained_by is None:
         return use
-    backend = use.backend.cls(use.params)
-    mark = fp.configured_model(use.backend.path, use.backend.cls.version, backend.identity())
+    inner = essence(use.backend.path, use.backend.cls, use.params)
+    mark = fp.configured_model(inner.path, inner.cls.version, inner.made().identity())
     return replace(use, trained_by=None, fingerprint=mark, label=use.backend.cls.label(use.params))

@@ -29,6 +29,7 @@ from constitutional.spec.installed import Installed
 from constitutional.spec.matrix import expand_matrix
 from constitutional.spec.meaning import check_constitution, check_stage_alone
 from constitutional.spec.model import Spec, StageSpec
+from constitutional.spec.models import ModelCheck
 from constitutional.spec.names import Names, check_names
 from constitutional.spec.params import Written, validated
 from constitutional.spec.read import read_spec
@@ -160,7 +161,8 @@ class _Examiner:
         flat = unrolled(spec, findings)
         names = check_names(spec, flat, findings)
         constitution = check_constitution(spec, findings)
-        models, data = self._models(), self._data()
+        models = ModelCheck(self.installed, self.environ, findings).models(spec)
+        data = self._data()
         drafts = self._drafts(flat)
         executor, executor_params = self._executor()
         limited = None if limits is None else self._limits(limits)
@@ -186,18 +188,6 @@ class _Examiner:
         node = self.spec.limits_node
         written = Written(node, "`limits`", self.spec.source.span() if node is None else node.span, "limits: {%s: ...}")
         return validated(limits, written, self.environ, self.findings)
-
-    def _models(self) -> dict[str, CheckedModel]:
-        found = {}
-        for name, model in self.spec.models.items():
-            backend = self.installed.backend(model.backend, model.backend_span)
-            if backend is not None:
-                form = f"{name}: {{backend: {model.backend}, %s: ...}}"
-                written = Written(model.params_node, f"backend `{model.backend}`", model.span, form)
-                params = validated(backend.cls.Params, written, self.environ, self.findings)
-                if params is not None:
-                    found[name] = CheckedModel(model, backend, params)
-        return found
 
     def _data(self) -> dict[str, CheckedData]:
         found = {}

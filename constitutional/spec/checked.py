@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from constitutional.records import Record
     from constitutional.source import Executor, Source
     from constitutional.stage import Stage
+    from constitutional.wrapping import Wrapped
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +32,13 @@ class CheckedModel:
     spec: ModelSpec
     backend: Registered[Backend]
     params: BackendParams
+
+    @property
+    def essence(self) -> Wrapped:
+        """The backend that decides the answers: inside this one, where this one only places it."""
+        from constitutional.wrapping import essence
+
+        return essence(self.backend.path, self.backend.cls, self.params)
 
 
 @dataclass(frozen=True, slots=True)

@@ -291,7 +291,7 @@ def _check_asked(edge: Edge, ask: Any, draft: Draft, graph: Graph) -> None:
     """Whether the backend behind a model gives what is asked."""
     base = base_of(edge.target, graph)
     model = graph.models.get(base or "")
-    if model is None or ask.capability in model.backend.cls.gives:
+    if model is None or ask.capability in model.essence.cls.gives:
         return
     what = {"TEXT": "text", "CHOICES": "probabilities of choices", "SCORES": "scores"}
     wanted = " and ".join(what.get(str(one.name), str(one.name).lower()) for one in ask.capability)

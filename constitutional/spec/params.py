@@ -40,8 +40,14 @@ class Written:
     form: str = "with: {%s: ...}"
 
 
-def validated(model: type[P], written: Written, environ: Mapping[str, str], findings: Findings) -> P | None:
-    """The parameters, or None for what has been reported."""
+def validated(
+    model: type[P],
+    written: Written,
+    environ: Mapping[str, str],
+    findings: Findings,
+    given: Mapping[str, Any] | None = None,
+) -> P | None:
+    """The parameters, or None for what has been reported; `given` are values that have been made of their nodes."""
     from pydantic import ValidationError
 
     before = len(findings)
@@ -50,7 +56,7 @@ def validated(model: type[P], written: Written, environ: Mapping[str, str], find
         return None
     folder = written.node.span.source.folder if written.node is not None else written.span.source.folder
     try:
-        params = model.model_validate(values, context={"folder": folder})
+        params = model.model_validate({**values, **(given or {})}, context={"folder": folder})
     except ValidationError as error:
         _report(model, written, error.errors(include_url=False)[:MOST], findings)
         return None
