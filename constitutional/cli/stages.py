@@ -84,6 +84,7 @@ def _described(stage: Registered[Stage]) -> dict[str, Any]:
     takes = {port: _port(taken) for port, taken in cls.takes.items()}
     takes |= {
         port: f"model{'s by label' if ask.labelled else ''} ({ask.capability.name})".lower()
+        + (f", in place of {ask.instead_of}" if ask.instead_of else "")
         for port, ask in cls.asks.items()
     }
     return {
@@ -101,7 +102,7 @@ def _port(taken: Any) -> str:
 
 def _gives(cls: type[Stage]) -> dict[str, str]:
     try:
-        return {name: flow.__name__ for name, flow in cls.gives(cls.Params()).items()}
+        return {name: flow.__name__ for name, flow in cls.gives(cls.Params.model_construct()).items()}
     except Exception:  # noqa: BLE001  (outputs that follow from required parameters)
         return {"": "depends on its parameters"}
 
@@ -117,15 +118,16 @@ def parameters(params: Any) -> dict[str, dict[str, Any]]:
     """Each parameter's type, default and meaning."""
     from pydantic_core import PydanticUndefined
 
+    from constitutional.cli.types import fields, written
     from constitutional.parameters import describe
 
     describe()
     return {
         name: {
-            "type": _type(info.annotation), "required": info.is_required(), "about": " ".join((info.description or "").split()),
+            "type": written(info.annotation), "required": info.is_required(), "about": " ".join((info.description or "").split()),
             "default": None if info.default is PydanticUndefined else _plain(info.get_default(call_default_factory=True)),
         }
-        for name, info in params.model_fields.items()
+        for name, info in fields(params)
     }  # fmt: skip
 
 
@@ -135,17 +137,6 @@ def _plain(value: Any) -> Any:
     except TypeError:
         return value.model_dump(mode="json") if hasattr(value, "model_dump") else str(value)
     return value
-
-
-def _type(annotation: Any) -> str:
-    text = (
-        annotation.__name__
-        if isinstance(annotation, type) and not getattr(annotation, "__args__", None)
-        else str(annotation)
-    )
-    for noise in ("typing.", "collections.abc.", "pathlib.", "NoneType"):
-        text = text.replace(noise, "None" if noise == "NoneType" else "")
-    return text
 
 
 def _first_line(cls: type[Stage]) -> str:

@@ -240,7 +240,9 @@ def test_what_may_be_one_option_or_another_is_shared_where_it_is_little_and_no_a
 
 
 def test_words_count_in_any_case_and_letters_do_not():
-    assert weigh([place("Yes", Yes=math.log(0.7), no=math.log(0.3))], ("yes", "no")) == pytest.approx((math.log(0.7), math.log(0.3)))
+    assert weigh([place("Yes", Yes=math.log(0.7), no=math.log(0.3))], ("yes", "no")) == pytest.approx(
+        (math.log(0.7), math.log(0.3))
+    )
     assert weigh([place("a", a=-0.1, B=-3.0)], ("A", "B")) == pytest.approx((-3.0, -3.0))
 
 
@@ -260,7 +262,9 @@ def test_options_that_are_words(text, index):
     assert named(text, ("safe", "unsafe")) == index
 
 
-@pytest.mark.parametrize(("text", "index"), [("No", 1), ("no, it does not", 1), ("Yes.", 0), ("Yes and no", None), ("no idea", None)])
+@pytest.mark.parametrize(
+    ("text", "index"), [("No", 1), ("no, it does not", 1), ("Yes.", 0), ("Yes and no", None), ("no idea", None)]
+)
 def test_yes_and_no(text, index):
     assert named(text, ("Yes", "No")) == index
 
