@@ -1,7 +1,8 @@
 """The one import that a plugin needs; it re-exports and has nothing of its own."""
 
 from constitutional.backend import Backend, Capability, Choice, ChoiceRequest, Completion, Patience, Request
-from constitutional.constitution.model import Constitution, Principle
+from constitutional.constitution.model import Constitution, Example, Group, Principle
+from constitutional.diagnostic import Diagnostic, Label, Severity, Span
 from constitutional.errors import (
     ConstitutionalError,
     DataError,
@@ -94,16 +95,20 @@ __all__ = [
     "Critique",
     "DataError",
     "Demonstration",
+    "Diagnostic",
     "Dropped",
     "Event",
+    "Example",
     "Executor",
     "ExecutorParams",
     "Fate",
     "Flow",
+    "Group",
     "Inputs",
     "Json",
     "JsonObject",
     "Kind",
+    "Label",
     "LintRule",
     "Message",
     "Messages",
@@ -136,8 +141,10 @@ __all__ = [
     "RunFinished",
     "RunStarted",
     "Score",
+    "Severity",
     "Source",
     "SourceParams",
+    "Span",
     "SpecPath",
     "Stage",
     "StageParams",

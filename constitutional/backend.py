@@ -29,6 +29,8 @@ class Capability(Flag):
     CHOICES = auto()
     #: Scores of a reward model.
     SCORES = auto()
+    #: Text that is held to a JSON Schema while it is made.
+    JSON = auto()
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,12 +46,15 @@ class Request:
     sample: int = 0
     #: Set by the engine from (seed, stage, row, sample) where the stage leaves it open.
     seed: int | None = None
+    #: A JSON Schema, as text, that the answer has to follow; an answer that is no JSON comes back as `Unanswered`.
+    json_schema: str | None = None
 
     def identity(self) -> JsonObject:
         """What decides the answer, beside the model."""
         sampled = {} if self.temperature == 0 else {"seed": self.seed, "sample": self.sample, "top_p": self.top_p}
+        form = {} if self.json_schema is None else {"json_schema": self.json_schema}
         return {"messages": to_json(self.messages), "max_new_tokens": self.max_new_tokens,
-                "temperature": self.temperature, "stop": list(self.stop), **sampled}  # fmt: skip
+                "temperature": self.temperature, "stop": list(self.stop), **sampled, **form}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

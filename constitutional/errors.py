@@ -25,7 +25,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 if TYPE_CHECKING:
-    from constitutional.spec.text import Diagnostic
+    from constitutional.diagnostic import Diagnostic
 
 
 class ConstitutionalError(Exception):

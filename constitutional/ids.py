@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import random
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TypeAlias
@@ -32,10 +33,21 @@ def canonical(value: Json) -> bytes:
     except TypeError:
         # Integers of more than 64 bits, lone surrogates, keys that are no texts.
         return _CANONICAL.encode(value).encode("utf-8", "surrogatepass")
-    if b"null" in text:
+    if b"null" in text and not finite(value):
         # It writes NaN as null; the other encoder refuses it.
         _CANONICAL.encode(value)
     return text
+
+
+def finite(value: object) -> bool:
+    """Whether there is no NaN and no infinity in it: the fast encoder makes them null."""
+    if isinstance(value, str):
+        return True
+    if isinstance(value, float):
+        return math.isfinite(value)
+    if isinstance(value, (list, tuple)):
+        return all(map(finite, value))
+    return not isinstance(value, Mapping) or all(map(finite, value.values()))
 
 
 def digest(value: Json) -> str:

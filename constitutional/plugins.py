@@ -244,8 +244,11 @@ class Registry:
         """Template folders by plugin name, of the plugins loaded so far."""
         return {name: folder for name, loaded in self._loaded.items() for folder in loaded.template_folders}
 
-    def lint_rules(self) -> Sequence[type[LintRule]]:
-        return [rule for loaded in self._loaded.values() for rule in loaded.lint_rules]
+    def lint_rules(self, boxed: bool = True) -> Sequence[type[LintRule]]:
+        """Those of all plugins that are loaded; without the rules in the box, which only advise, unless `boxed`."""
+        if boxed:
+            self.load(BUILTIN)
+        return [rule for name, loaded in self._loaded.items() if boxed or name != BUILTIN for rule in loaded.lint_rules]
 
     # -- listening -------------------------------------------------------------------------------------------------
 

@@ -76,6 +76,8 @@ class Template:
         return tuple(made)
 
     def _text(self, source: str, values: Mapping[str, object]) -> str:
+        if "{" not in source:
+            return source.strip()
         from constitutional import sandbox
 
         try:

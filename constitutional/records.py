@@ -12,11 +12,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any, ClassVar, Literal, NamedTuple, Self, TypeAlias, TypeVar
 
+import orjson
+
 from constitutional.errors import DataError
-from constitutional.ids import Json, derived_row_id
+from constitutional.ids import Json, derived_row_id, finite
 
 #: Made once: a new encoder for every row would cost more than the row.
-_META = json.JSONEncoder(sort_keys=True, ensure_ascii=False)
+_META = json.JSONEncoder(sort_keys=True, ensure_ascii=False, separators=(",", ":"))
 
 Derived = TypeVar("Derived", bound="Record")
 
@@ -108,7 +110,7 @@ class Record:
         for name in _columns(type(self)):
             value = getattr(self, name)
             row[name] = _plain(value) if type(value) is tuple else value
-        row["meta"] = _META.encode(dict(self.meta)) if self.meta else "{}"
+        row["meta"] = _meta_text(self.meta) if self.meta else "{}"
         return row
 
     @classmethod
@@ -316,6 +318,14 @@ def _plain(value: Any) -> Any:
     if isinstance(value, tuple):
         return [_plain(item) for item in value]
     return value
+
+
+def _meta_text(meta: Mapping[str, Any]) -> str:
+    try:
+        made = orjson.dumps(meta if isinstance(meta, dict) else dict(meta), option=orjson.OPT_SORT_KEYS)
+    except TypeError:
+        return _META.encode(dict(meta))
+    return made.decode() if b"null" not in made or finite(meta) else _META.encode(dict(meta))
 
 
 def _same(value: Any) -> Any:

@@ -12,7 +12,7 @@ from constitutional.ids import JsonObject
 from constitutional.parameters import Params, SourceParams
 
 if TYPE_CHECKING:
-    from constitutional.spec.text import Diagnostic
+    from constitutional.diagnostic import Diagnostic
 
 
 class Source(ABC):

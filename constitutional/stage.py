@@ -94,8 +94,21 @@ class Stage(ABC):
         return ()
 
     @classmethod
+    def ranks(cls, params: Any, constitution: Constitution) -> Mapping[str, int]:
+        """The priorities, by group of principles, that can change what this stage does: part of its fingerprint."""
+        return {}
+
+    @classmethod
     def check(cls, params: Any) -> Iterable[str]:
         """What is wrong with parameters that are each right: sentences for the user, before anything runs."""
+        return ()
+
+    @classmethod
+    def check_inputs(cls, params: Any, flows: Mapping[str, Sequence[Flow]]) -> Iterable[tuple[str, str]]:
+        """What is wrong with inputs that `takes` alone allows: (port, sentence for the user), before anything runs.
+
+        `flows` has the type of every name in each port that is connected.
+        """
         return ()
 
 

@@ -29,6 +29,7 @@ FOLDERS = {
 STAGES: list[type[Stage]] = [stage for stages in FOLDERS.values() for stage in stages]
 NEEDED = {
     "parts": {"a": 0.5}, "weights": [1.0], "file": __file__, "checks": [{"check": "length", "most": 9}],
+    "steps": ["position-swap"],
 }  # fmt: skip
 BUILTIN = Path(constitutional.__file__).parent / "builtin"
 

@@ -10,12 +10,22 @@ from constitutional.builtin.evaluators import EVALUATORS
 from constitutional.builtin.executors import EXECUTORS
 from constitutional.builtin.generators import GENERATORS
 from constitutional.builtin.labellers import LABELLERS
+from constitutional.builtin.lint import LINT_RULES
 from constitutional.builtin.revisers import REVISERS
 from constitutional.builtin.sources import SOURCES
 from constitutional.builtin.trainers import TRAINERS
 from constitutional.builtin.transforms import TRANSFORMS
 
-STAGES = (*GENERATORS, *CRITICS, *REVISERS, *LABELLERS, *DEBIASERS, *TRAINERS, *EVALUATORS, *TRANSFORMS)
+STAGES: tuple[type, ...] = (
+    *GENERATORS,
+    *CRITICS,
+    *REVISERS,
+    *LABELLERS,
+    *DEBIASERS,
+    *TRAINERS,
+    *EVALUATORS,
+    *TRANSFORMS,
+)
 
 
 @hookimpl
@@ -36,3 +46,8 @@ def constitutional_sources() -> tuple[type, ...]:
 @hookimpl
 def constitutional_executors() -> tuple[type, ...]:
     return EXECUTORS
+
+
+@hookimpl
+def constitutional_lint_rules() -> tuple[type, ...]:
+    return LINT_RULES

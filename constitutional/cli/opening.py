@@ -64,7 +64,9 @@ def _lint(one: Opened) -> None:
     from constitutional.errors import SpecError
 
     subjects = (one.checked.spec, one.plan.constitution, one.plan)
-    found = [said for rule in one.registry.lint_rules() for subject in subjects for said in rule().check(subject)]
+    found = [
+        said for rule in one.registry.lint_rules(boxed=False) for subject in subjects for said in rule().check(subject)
+    ]
     if any(said.severity == "error" for said in found):
         raise SpecError(found)
 

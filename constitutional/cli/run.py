@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,6 +20,7 @@ from constitutional.cli.opening import Opened, open_spec, root_option, spec_opti
               help="Do again: `failed` rows, `truncated` answers, or a STEP with all its calls; and what follows.")  # fmt: skip
 def run(spec: Path, sets: Sequence[str], plugins: Sequence[str], root: Path, plain: bool, again: Sequence[str]) -> int:
     """Do what a spec says; the same command goes on where the last run stopped."""
+    gc.disable()
     opened = open_spec(spec, sets, plugins)
     return max(_run_one(one, root, plain, again) for one in opened)
 
@@ -35,6 +37,10 @@ def _run_one(one: Opened, root: Path, plain: bool, again: Sequence[str]) -> int:
     try:
         with display(one.plan, plain or not sys.stdout.isatty()) as show:
             wanted = redo(one.plan, store.artifacts, again)
+            # What is in memory now stays there: the collector need not look at it again and again.
+            gc.freeze()
+            gc.set_threshold(20_000, 20, 100)
+            gc.enable()
             result = run_plan(one.plan, one.registry, store, [show.observe], show.say, wanted)
     finally:
         store.close()

@@ -28,7 +28,7 @@ def show(step: str, root: Path, run_name: str | None, row_id: str | None, count:
     from constitutional.store.lineage import choose_run, find, rows, tables
 
     run = choose_run(Store(root), run_name)
-    table = _table(step, tables(run))
+    table = table_of(step, tables(run))
     chosen = [found.row for found in find([table], [row_id])] if row_id else list(rows(table, count))
     if row_id and not chosen:
         raise click.UsageError(f"{table.name} has no row {row_id!r}")
@@ -37,7 +37,7 @@ def show(step: str, root: Path, run_name: str | None, row_id: str | None, count:
     return 0
 
 
-def _table(name: str, known: list[Table]) -> Table:
+def table_of(name: str, known: list[Table]) -> Table:
     """The table of that name; the name of a `repeat` stands for its last round's result."""
     from constitutional.suggest import nearest
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from constitutional.diagnostic import Source, Span
 from constitutional.ids import Json, digest
 
 #: The group of principles that name none.
@@ -25,6 +26,15 @@ class Example:
 
 
 @dataclass(frozen=True, slots=True)
+class Support:
+    """How one opinion group voted on the statement that a principle came from; the rest of its `votes` are passes."""
+
+    agrees: int
+    disagrees: int
+    votes: int
+
+
+@dataclass(frozen=True, slots=True)
 class Principle:
     """One principle.  `weight` already includes its group's: it says how often rows meet this one.
 
@@ -41,6 +51,12 @@ class Principle:
     group: str = DEFAULT_GROUP
     weight: float = 1.0
     examples: tuple[Example, ...] = ()
+    #: Where the principle comes from, for people.
+    about: str = ""
+    #: Who stands behind it, by opinion group.
+    support: Mapping[str, Support] = field(default_factory=dict)
+    #: Whether no file that includes the principle's own may override it.
+    core: bool = False
 
     def to_json(self) -> dict[str, Json]:
         """What a prompt can see, under the names that templates use."""
@@ -48,7 +64,7 @@ class Principle:
                 "revision": self.revision, "compare": self.compare}  # fmt: skip
 
     def digest(self) -> str:
-        """Covers what a prompt can see; neither weight nor examples, which change no prompt."""
+        """Covers what a prompt can see; neither weight, examples nor provenance, which change no prompt."""
         return digest(self.to_json())
 
 
@@ -75,6 +91,12 @@ class Constitution:
     groups: Mapping[str, Group] = field(default_factory=dict)
     about: str = ""
     path: Path | None = None
+    #: Where each principle writes its keys, by id; what a file left out has no place.
+    places: Mapping[str, Mapping[str, Span]] = field(default_factory=dict, compare=False, repr=False)
+    #: Lint rules that authors switched off, each with the reason: by principle id, and by "" for the whole file.
+    ignored: Mapping[str, Mapping[str, str]] = field(default_factory=dict, compare=False)
+    #: The file itself.
+    top: Span | None = field(default=None, compare=False, repr=False)
 
     @classmethod
     def empty(cls) -> Constitution:
@@ -98,6 +120,16 @@ class Constitution:
                 return principle
         raise KeyError(id)
 
+    def written(self, id: str, key: str) -> bool:
+        """Whether a principle writes this text itself; a constitution that was not read from a file writes all."""
+        return not self.places or key in self.places.get(id, {})
+
+    def at(self, id: str = "", key: str = "id") -> Span:
+        """Where a principle writes a key; else where it begins; else the file as a whole."""
+        places = self.places.get(id, {})
+        found = places.get(key) or places.get("id") or self.top
+        return found or Source(str(self.path or self.name), "", Path()).span()
+
     def select(self, groups: Iterable[str] | None = None, ids: Iterable[str] | None = None) -> Sequence[Principle]:
         """The principles of those groups and with those ids, in the order of the file; None stands for all.
 
@@ -113,6 +145,11 @@ class Constitution:
             for p in self.principles
             if (wanted_groups is None or p.group in wanted_groups) and (wanted_ids is None or p.id in wanted_ids)
         )
+
+    def priority(self, principle: Principle) -> int:
+        """The priority of the principle's group: 1 is the highest."""
+        group = self.groups.get(principle.group)
+        return 1 if group is None else group.priority
 
     def by_priority(self) -> Sequence[Group]:
         """The groups, the one that wins first; equals in the order of the file."""

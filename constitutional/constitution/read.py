@@ -5,12 +5,17 @@ The form, with every key::
     constitution: 1
     name: support-agent
     about: What a support agent may do.
+    include: [core.yaml]               # optional: other constitutions, whose principles come first
+    ignore: {thin-coverage: A desk.}   # optional: lint rules that are switched off, and why
     groups:                            # optional: groups that principles name come into being by themselves
       safety: {weight: 2, priority: 1, about: Comes first.}
     principles:
       - id: no-secrets
         group: safety
         weight: 2
+        core: true                     # files that include this one cannot override it
+        override: false                # true: replaces the included principle of this id
+        ignore: {over-specific: Why.}
         rule: The agent never asks for secrets.
         critique: Say where the reply asks for a secret.
         revision: Rewrite the reply so that it needs no secret.
@@ -21,29 +26,28 @@ The form, with every key::
 
 from __future__ import annotations
 
-import re
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
-from constitutional.constitution.model import DEFAULT_GROUP, Constitution, Example, Group, Principle
+from constitutional.constitution import include
+from constitutional.constitution.groups import read_groups
+from constitutional.constitution.model import Constitution, Group
+from constitutional.constitution.parts import Part, ignored, optional_text
+from constitutional.constitution.principles import read_principles
+from constitutional.diagnostic import Diagnostic, Source, Span
 from constitutional.errors import SpecError
 from constitutional.spec import shape
-from constitutional.spec.findings import Findings, did_you_mean
-from constitutional.spec.text import Diagnostic, Label, Source, Span
-from constitutional.spec.yamltree import MapNode, Node, Scalar, parse, read_source
+from constitutional.spec.findings import Findings
+from constitutional.spec.yamltree import MapNode, Node, parse, read_source
 
 #: The format that this release reads.
 VERSION: Final = 1
-TOP_KEYS: Final = ("constitution", "name", "about", "groups", "principles")
-PRINCIPLE_KEYS: Final = ("id", "group", "weight", "rule", "critique", "revision", "compare", "examples")
-TEXT_KEYS: Final = ("rule", "critique", "revision", "compare")
-GROUP_KEYS: Final = ("weight", "priority", "about")
-EXAMPLE_KEYS: Final = ("prompt", "better", "worse")
-_ID: Final = re.compile(r"[a-z0-9][a-z0-9_-]*")
+TOP_KEYS: Final = ("constitution", "name", "about", "include", "ignore", "groups", "principles")
 
 
 def read_constitution(path: Path | str) -> Constitution:
-    """Read a constitution.
+    """Read a constitution and all that it includes.
 
     Raises:
         SpecError: with every mistake found.
@@ -66,181 +70,98 @@ def read_file(path: Path, findings: Findings, name: str | None = None) -> Consti
 
 def read_source_text(source: Source, path: Path | None, findings: Findings) -> Constitution | None:
     """The constitution that a text holds; None where not enough of it can be read."""
-    tree, found = parse(source)
-    for one in found:
-        findings.add(one)
-    top = None if tree is None else shape.mapping(tree, "A constitution", findings)
+    reader = _Reader(findings)
+    top = reader.top(source)
     if top is None:
         return None
-    shape.only_keys(top, TOP_KEYS, "A constitution", findings)
-    needed = {"constitution": f"`constitution: {VERSION}`", "principles": "`principles:` with a list"}
-    shape.need_keys(top, needed, "The constitution", source.span(), findings)
-    _version(top, findings)
-    groups = _groups(top, findings)
-    principles = _principles(top, groups, findings)
+    whole = reader.whole(top, path, (path,) if path is not None else ())
     fallback = path.stem if path is not None else "constitution"
+    named = {"": whole.ignored, **{id: written.ignored for id, written in whole.principles.items()}}
     return Constitution(
-        name=_optional_text(top, "name", findings) or fallback,
-        principles=principles,
-        groups=groups,
-        about=_optional_text(top, "about", findings) or "",
+        name=optional_text(top, "name", findings) or fallback,
+        principles=tuple(
+            replace(w.principle, weight=w.principle.weight * whole.groups.get(w.principle.group, _PLAIN).weight)
+            for w in whole.principles.values()
+        ),
+        groups=whole.groups,
+        about=optional_text(top, "about", findings) or "",
         path=path,
+        places={id: written.places for id, written in whole.principles.items()},
+        ignored={id: reasons for id, reasons in named.items() if reasons},
+        top=_beginning(top),
     )
 
 
-def _version(top: MapNode, findings: Findings) -> None:
-    node = top.get("constitution")
-    version = None if node is None else shape.integer(node, "`constitution`", findings, 1)
-    if node is not None and version is not None and version != VERSION:
-        message = f"This release reads format {VERSION}, not {version}"
-        findings.report("bad-value", message, node.span, help=f"write `constitution: {VERSION}`")
+#: For principles whose group was condemned.
+_PLAIN: Final = Group("")
 
 
-def _optional_text(node: MapNode, key: str, findings: Findings) -> str | None:
-    value = node.get(key)
-    return None if value is None else shape.text(value, f"`{key}`", findings)
+@dataclass(slots=True)
+class _Reader:
+    """Reads a file and what it includes; each file once."""
+
+    findings: Findings
+    _read: dict[str, Part] = field(default_factory=dict)
+
+    def top(self, source: Source) -> MapNode | None:
+        """The mapping that a text holds."""
+        tree, found = parse(source)
+        for one in found:
+            self.findings.add(one)
+        return None if tree is None else shape.mapping(tree, "A constitution", self.findings)
+
+    def whole(self, top: MapNode, path: Path | None, chain: tuple[Path, ...]) -> Part:
+        """A file joined with all that it includes, which comes first."""
+        findings, whole = self.findings, Part()
+        shape.only_keys(top, TOP_KEYS, "A constitution", findings)
+        needed = {"constitution": f"`constitution: {VERSION}`"}
+        if top.entry("include") is None:
+            needed["principles"] = "`principles:` with a list"
+        shape.need_keys(top, needed, "The constitution", top.span.source.span(), findings)
+        self._version(top)
+        if path is not None:
+            self._read[include.real(path)] = whole
+        for target, node in include.named(top, path, findings):
+            included = self._included(target, node, chain)
+            if included is not None:
+                include.add(whole, included, findings)
+        own = Part(ignored=ignored(top, findings))
+        read_groups(top, own, findings)
+        read_principles(top, own, whole.groups, findings)
+        include.add(whole, own, findings, own=True)
+        whole.ignored.update(own.ignored)
+        return whole
+
+    def _included(self, target: Path, node: Node, chain: tuple[Path, ...]) -> Part | None:
+        """An included file, which is read once; None where it cannot be read."""
+        real = include.real(target)
+        if real in [include.real(one) for one in chain]:
+            names = " -> ".join(one.name for one in [*chain, target])
+            message = f"These constitutions include one another: {names}"
+            self.findings.report("include", message, node.span, help="break the circle")
+            return None
+        if real in self._read:
+            return self._read[real]
+        if len(chain) >= include.MAX_CHAIN or len(self._read) >= include.MAX_FILES:
+            limit = f"{include.MAX_CHAIN} in a chain, {include.MAX_FILES} in all"
+            self.findings.report("include", "Too many constitutions include one another", node.span, help=limit)
+            return None
+        source = read_source(target)
+        if isinstance(source, Diagnostic):
+            self.findings.report(source.code, source.message, node.span, help=source.help)
+            return None
+        top = self.top(source)
+        return None if top is None else self.whole(top, target, (*chain, target))
+
+    def _version(self, top: MapNode) -> None:
+        node = top.get("constitution")
+        version = None if node is None else shape.integer(node, "`constitution`", self.findings, 1)
+        if node is not None and version is not None and version != VERSION:
+            message = f"This release reads format {VERSION}, not {version}"
+            self.findings.report("bad-value", message, node.span, help=f"write `constitution: {VERSION}`")
 
 
-# -- groups ----------------------------------------------------------------------------------------------------------
-
-
-def _groups(top: MapNode, findings: Findings) -> dict[str, Group]:
-    """The groups that the file describes, and the names that principles use."""
-    node = top.get("groups")
-    inner = None if node is None else shape.mapping(node, "`groups`", findings)
-    found: dict[str, Group] = {}
-    for entry in inner.entries if inner else ():
-        _legal_id(entry.key, "a group", findings)
-        body = shape.mapping(entry.value, f"Group `{entry.name}`", findings)
-        if body is not None:
-            shape.only_keys(body, GROUP_KEYS, f"Group `{entry.name}`", findings)
-            priority = body.get("priority")
-            found[entry.name] = Group(
-                name=entry.name,
-                weight=_weight(body, findings),
-                priority=(shape.integer(priority, "`priority`", findings, 1) or 1) if priority is not None else 1,
-                about=_optional_text(body, "about", findings) or "",
-            )
-    return found
-
-
-def _weight(node: MapNode, findings: Findings) -> float:
-    value = node.get("weight")
-    weight = None if value is None else shape.number(value, "`weight`", findings)
-    if value is not None and weight is not None and weight < 0:
-        findings.report("bad-value", "`weight` must not be negative", value.span, help="0 switches it off")
-        return 1.0
-    return 1.0 if weight is None else weight
-
-
-# -- principles ------------------------------------------------------------------------------------------------------
-
-
-def _principles(top: MapNode, groups: dict[str, Group], findings: Findings) -> tuple[Principle, ...]:
-    node = top.get("principles")
-    listed = None if node is None else shape.sequence(node, "`principles`", findings)
-    if listed is not None and not listed.items:
-        findings.report("missing-key", "There are no principles", listed.span, help="write at least one `- id: ...`")
-    seen: dict[str, Span] = {}
-    described = top.entry("groups") is not None
-    found = []
-    for number, item in enumerate(listed.items if listed else (), start=1):
-        body = shape.mapping(item, f"Principle {number}", findings)
-        if body is not None:
-            found.append(_principle(body, number, groups, described, seen, findings))
-    return tuple(found)
-
-
-def _principle(
-    node: MapNode,
-    number: int,
-    groups: dict[str, Group],
-    described: bool,
-    seen: dict[str, Span],
-    findings: Findings,
-) -> Principle:
-    identity = node.get("id")
-    at = node.span.part(0, 1)
-    shape.only_keys(node, PRINCIPLE_KEYS, "A principle", findings)
-    shape.need_keys(node, {"id": "`id: a-short-name`"}, f"Principle {number}", at, findings)
-    name = None if identity is None else shape.text(identity, "`id`", findings)
-    if identity is not None and name is not None:
-        _unique(name, identity, seen, findings)
-    texts = {key: _optional_text(node, key, findings) or "" for key in TEXT_KEYS}
-    if not any(node.entry(key) for key in TEXT_KEYS):
-        place = at if identity is None else identity.span
-        help = "write `rule:`, or `critique:`, `revision:` and `compare:`"
-        findings.report("missing-text", f"Principle {name or number} has no text", place, help=help)
-    group = _optional_text(node, "group", findings) or DEFAULT_GROUP
-    _known_group(node, group, groups, described, findings)
-    weight = _weight(node, findings) * groups[group].weight
-    return worded(name or str(number), texts, group, weight, _examples(node, findings))
-
-
-def _unique(name: str, node: Node, seen: dict[str, Span], findings: Findings) -> None:
-    if isinstance(node, Scalar):
-        _legal_id(node, "a principle", findings)
-    first = seen.setdefault(name, node.span)
-    if first is not node.span:
-        label = Label(first, "first time")
-        message = f"Two principles are called `{name}`"
-        findings.report("duplicate-id", message, node.span, "second time", secondary=(label,))
-
-
-def _legal_id(node: Scalar, what: str, findings: Findings) -> None:
-    if not _ID.fullmatch(node.text):
-        help = "a name has lower-case letters, digits, `-` and `_`"
-        findings.report("bad-name", f"`{node.text}` cannot be the name of {what}", node.span, help=help)
-
-
-def _known_group(node: MapNode, group: str, groups: dict[str, Group], described: bool, findings: Findings) -> None:
-    """Where the file describes groups, a principle that names one must name one of them; else it comes into being."""
-    written = node.get("group")
-    if described and written is not None and group not in groups:
-        findings.report("unknown-name", f"There is no group `{group}`", written.span, did_you_mean(group, groups))
-    groups.setdefault(group, Group(group))
-
-
-def worded(id: str, texts: dict[str, str], group: str, weight: float, examples: tuple[Example, ...] = ()) -> Principle:
-    """A principle from the texts that are given; the others are worded from them (see `Principle`)."""
-    rule = texts["rule"] or texts["compare"] or texts["critique"] or texts["revision"]
-    rule = " ".join(rule.split())
-    return Principle(
-        id=id,
-        rule=rule,
-        critique=texts["critique"] or f"Say in what way the reply falls short of this principle: {rule}",
-        revision=texts["revision"] or f"Rewrite the reply so that it follows this principle: {rule}",
-        compare=texts["compare"] or f"Which reply follows this principle better? {rule}",
-        group=group,
-        weight=weight,
-        examples=examples,
-    )
-
-
-# -- examples --------------------------------------------------------------------------------------------------------
-
-
-def _examples(node: MapNode, findings: Findings) -> tuple[Example, ...]:
-    value = node.get("examples")
-    listed = None if value is None else shape.sequence(value, "`examples`", findings)
-    found = []
-    for number, item in enumerate(listed.items if listed else (), start=1):
-        body = shape.mapping(item, f"Example {number}", findings)
-        example = None if body is None else _example(body, number, findings)
-        if example is not None:
-            found.append(example)
-    return tuple(found)
-
-
-def _example(node: MapNode, number: int, findings: Findings) -> Example | None:
-    at = node.span.part(0, 1)
-    shape.only_keys(node, EXAMPLE_KEYS, "An example", findings)
-    complete = shape.need_keys(node, {key: f"`{key}: ...`" for key in EXAMPLE_KEYS}, f"Example {number}", at, findings)
-    texts = {key: _optional_text(node, key, findings) for key in EXAMPLE_KEYS}
-    prompt, better, worse = (texts[key] for key in EXAMPLE_KEYS)
-    if not complete or prompt is None or better is None or worse is None:
-        return None
-    if better.strip() == worse.strip():
-        place = node.get("worse")
-        findings.report("bad-value", "The better and the worse answer are the same", place.span if place else at)
-    return Example(prompt, better, worse)
+def _beginning(top: MapNode) -> Span:
+    """Where to point for what a constitution as a whole has or lacks."""
+    entry = top.entry("principles") or top.entry("include")
+    return top.span.source.span() if entry is None else entry.key.span

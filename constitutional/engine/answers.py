@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any, TypeAlias
 
 from constitutional.backend import Choice, ChoiceRequest, Completion, Request
@@ -24,6 +25,17 @@ def guess(question: Question) -> int:
 
 def tokens(answer: Answer) -> int:
     return answer.prompt_tokens + (answer.completion_tokens if isinstance(answer, Completion) else 0)
+
+
+def lacks_form(question: Question, answer: Completion) -> bool:
+    """Whether JSON was asked for and something else came, or half of it."""
+    if not isinstance(question, Request) or question.json_schema is None:
+        return False
+    try:
+        json.loads(answer.text)
+    except ValueError:
+        return True
+    return False
 
 
 def encode(answer: Answer) -> dict[str, Any]:

@@ -62,7 +62,9 @@ class OneRow:
         if request.seed is None:
             seed = row_seed(self.seed, self._step.path, self._row.row_id, request.sample)
             r = request
-            request = Request(r.messages, r.max_new_tokens, r.temperature, r.top_p, r.stop, r.sample, seed)
+            request = Request(
+                r.messages, r.max_new_tokens, r.temperature, r.top_p, r.stop, r.sample, seed, r.json_schema
+            )
         queue = self._dispatcher.queue(self._model(model))
         return cast("Completion", await queue.ask(request, self._step.depth, self.calls, self._again))
 

@@ -14,8 +14,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from constitutional.backend import Backend, Request
-from constitutional.engine.answers import Answer, Question, call_key, decode, encode, guess, tokens
+from constitutional.backend import Backend, Completion, Request
+from constitutional.engine.answers import Answer, Question, call_key, decode, encode, guess, lacks_form, tokens
 from constitutional.engine.commit import Commit
 from constitutional.engine.meter import Meter
 from constitutional.engine.retry import Breaker, Pace, Throttle, pause_before
@@ -50,7 +50,8 @@ class _Waiting:
     priority: tuple[int, int]
     question: Question = field(compare=False)
     key: str = field(compare=False)
-    future: asyncio.Future[Answer] = field(compare=False)
+    #: Those who wait for the answer: twins share a question.
+    askers: list[asyncio.Future[Answer]] = field(compare=False, default_factory=list)
     #: Whether the answer takes the place of one that is known.
     again: bool = field(default=False, compare=False)
     #: How often it was asked.
@@ -75,7 +76,7 @@ class ModelQueue:
         self._journal = commit.journal
         self._notice = notice
         self._heap: list[_Waiting] = []
-        self._flying: dict[str, asyncio.Future[Answer]] = {}
+        self._flying: dict[str, _Waiting] = {}
         self._asked_again: set[str] = set()
         self._batches: set[asyncio.Task[None]] = set()
         self._out = 0
@@ -106,20 +107,20 @@ class ModelQueue:
         else:
             if over := self._meter.over():
                 raise over
-            twin = self._flying.get(key)
-            tally.calls_reused += twin is not None
-            answer = await asyncio.shield(twin or self._enqueue(question, key, depth, anew))
+            item = self._flying.get(key)
+            tally.calls_reused += item is not None
+            asker: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+            (item or self._enqueue(question, key, depth, anew)).askers.append(asker)
+            answer = await asker
         tally.tokens += tokens(answer)
         return answer
 
-    def _enqueue(self, question: Question, key: str, depth: int, again: bool) -> asyncio.Future[Answer]:
+    def _enqueue(self, question: Question, key: str, depth: int, again: bool) -> _Waiting:
         if again:
             self._asked_again.add(key)
-        future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
-        future.add_done_callback(lambda done: done.cancelled() or done.exception())
-        self._flying[key] = future
-        self._push(_Waiting((-depth, next(self._count)), question, key, future, again))
-        return future
+        item = self._flying[key] = _Waiting((-depth, next(self._count)), question, key, again=again)
+        self._push(item)
+        return item
 
     def _push(self, item: _Waiting) -> None:
         heapq.heappush(self._heap, item)
@@ -139,15 +140,24 @@ class ModelQueue:
             asyncio.get_running_loop().call_soon(self._pump, turns - 1)
             return
         self._pumping = False
-        while self._heap and not self._closing:
-            wait = max(self._breaker.may_ask(), self._pace.wait(), self._throttle.closed_for())
-            if wait > 0:
+        while batch := self._next():
+            task = asyncio.get_running_loop().create_task(self._serve(batch))
+            self._batches.add(task)
+            task.add_done_callback(self._batches.discard)
+
+    def _next(self) -> list[_Waiting]:
+        """What may go out now, booked as gone; nothing where nothing waits, or all has to wait."""
+        if not self._heap or self._closing or not self._throttle.room(self._out):
+            return []
+        wait = max(self._breaker.may_ask(), self._pace.wait(), self._throttle.closed_for())
+        if wait > 0:
+            if not self._pumping:
                 self._pumping = True
                 asyncio.get_running_loop().call_later(max(wait, SHORTEST), self._pump, 0)
-                return
-            if not self._throttle.room(self._out):
-                return
-            self._send(self._take())
+            return []
+        batch = self._take()
+        self._book(batch)
+        return batch
 
     def _take(self) -> list[_Waiting]:
         """The most urgent question and all that wait and are of its sort, up to a batch."""
@@ -162,7 +172,7 @@ class ModelQueue:
             heapq.heappush(self._heap, item)
         return batch
 
-    def _send(self, batch: list[_Waiting]) -> None:
+    def _book(self, batch: list[_Waiting]) -> None:
         now = time.monotonic()
         self._breaker.asked()
         self._pace.spend(sum(guess(item.question) for item in batch))
@@ -170,25 +180,16 @@ class ModelQueue:
             item.attempts += 1
             item.asked_at = now
         self._out += 1
-        task = asyncio.get_running_loop().create_task(self._answer(batch))
-        self._batches.add(task)
-        task.add_done_callback(self._batches.discard)
 
-    async def _answer(self, batch: Sequence[_Waiting]) -> None:
-        answers = await self._put(batch)
-        self._out -= 1
+    async def _serve(self, batch: Sequence[_Waiting]) -> None:
+        """Put a batch, and then the next one, as long as there is one that need not be gathered first."""
+        while batch:
+            answers = await self._put(batch)
+            self._out -= 1
+            weighed = [(item, self._weigh(item, answer)) for item, answer in zip(batch, answers, strict=True)]
+            self._keep([(item, said) for item, said in weighed if said is not None])
+            batch = self._next() if self._backend.batch_size == 1 else ()
         self._wake()
-        done = []
-        for item, answer in zip(batch, answers, strict=True):
-            said = self._weigh(item, answer)
-            if said is not None:
-                done.append((item, said))
-        try:
-            await self._keep(done)
-        except Exception as error:  # noqa: BLE001  (whoever waits for the answer must hear that it is not safe)
-            done = [(item, error) for item, _ in done]
-        for item, said in done:
-            self._hand_out(item, said)
 
     async def _put(self, batch: Sequence[_Waiting]) -> Sequence[Any]:
         """An answer, or an error in its place, for each; whatever a backend raises is the answer to its whole batch."""
@@ -207,7 +208,10 @@ class ModelQueue:
     async def _open(self) -> None:
         if self._opening is None:
             self._opening = asyncio.create_task(self._open_in_turn())
-        await asyncio.shield(self._opening)
+        if self._opening.done():
+            self._opening.result()
+        else:
+            await asyncio.shield(self._opening)
 
     async def _open_in_turn(self) -> None:
         await self._seats.take(self, self._backend.claims)
@@ -225,6 +229,8 @@ class ModelQueue:
         """The answer to hand out, or None where the question is to be asked again."""
         if isinstance(answer, NotNow):
             return self._not_now(item, answer)
+        if isinstance(answer, Completion) and lacks_form(item.question, answer):
+            answer = Unanswered("not-json", answer.text[:200])
         if isinstance(answer, ConstitutionalError) and not isinstance(answer, Unanswered):
             self._refuse_all(answer)
         if not isinstance(answer, BaseException):
@@ -267,21 +273,32 @@ class ModelQueue:
         for item in waiting:
             self._hand_out(item, error)
 
-    async def _keep(self, done: Sequence[tuple[_Waiting, Any]]) -> None:
-        answered = [(item, said) for item, said in done if not isinstance(said, BaseException)]
-        for item, said in answered:
+    def _keep(self, done: Sequence[tuple[_Waiting, Any]]) -> None:
+        """Hand out what was said once it has survived; failures need no keeping."""
+        answered = []
+        for item, said in done:
+            if isinstance(said, BaseException):
+                self._hand_out(item, said)
+                continue
+            answered.append((item, said))
             self._journal.keep_answer(item.key, self.use.label, encode(said), replace=item.again)
+
+        def safe(failure: BaseException | None) -> None:
+            for item, said in answered:
+                self._hand_out(item, failure or said)
+
         if answered:
-            await self._commit.done()
+            self._commit.then(safe)
 
     def _hand_out(self, item: _Waiting, said: Any) -> None:
         del self._flying[item.key]
-        if item.future.done():
-            return
-        if isinstance(said, BaseException):
-            item.future.set_exception(said)
-        else:
-            item.future.set_result(said)
+        for asker in item.askers:
+            if asker.done():
+                continue
+            if isinstance(said, BaseException):
+                asker.set_exception(said)
+            else:
+                asker.set_result(said)
 
     async def close(self) -> None:
         """Let what is in flight finish, so that its answers are kept, then free the model."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -14,9 +15,10 @@ from constitutional.engine.context import Survey, Whole
 from constitutional.engine.desk import Desk
 from constitutional.engine.dispatch import Again, Dispatcher
 from constitutional.engine.events import Events
+from constitutional.engine.export import Export
 from constitutional.engine.finish import finish
 from constitutional.engine.inputs import Job, Stored, StoredInputs
-from constitutional.engine.stream import RowStep, StoredRows, connect, kept_rows
+from constitutional.engine.stream import RowStep, StoredRows, connect
 from constitutional.engine.whole import run_isolated
 from constitutional.errors import ConstitutionalError, StepFailed
 from constitutional.events import Progress, RowFailed, StepFinished, StepProgress, StepStarted
@@ -33,6 +35,9 @@ from constitutional.store.artifacts import Finished
 from constitutional.store.folder import Store
 
 BEAT_SECONDS = 0.25
+#: How often to see whether there is something to write, and from how many rows on it is.
+EXPORT_SECONDS = 0.5
+EXPORT_ROWS = 256
 NOTHING = Redo()
 #: Rows in trouble that are announced one by one, a step; the ledger counts all.
 ANNOUNCED = 100
@@ -92,19 +97,33 @@ class Execution:
 
     async def _one_of_stream(self, row_step: RowStep) -> None:
         step, started = row_step.step, time.monotonic()
-        await row_step.run()
-        self._store.journal.flush()
-        async with self._finishing:
-            finished = await asyncio.to_thread(self._finish_stream, row_step)
+        export = Export(self._store, step, row_step.output)
+        ended = asyncio.Event()
+        exporting = asyncio.create_task(self._export(row_step, export, ended))
+        try:
+            await row_step.run()
+            ended.set()
+            await exporting
+            self._store.journal.flush()
+            async with self._finishing:
+                finished = await asyncio.to_thread(export.finish, row_step.account)
+        finally:
+            ended.set()
+            await asyncio.wait([exporting])
+            export.drop()
         self._store.journal.forget(step.fingerprint)
         self._announce(step, finished, row_step.account, started)
 
-    def _finish_stream(self, row_step: RowStep) -> Finished:
-        """Write what a stream left, in a thread with a connection of its own: other streams still run."""
-        step = row_step.step
-        with self._store.journal.reader() as journal:
-            rows = {MAIN: kept_rows(journal, step)}
-            return finish(self._store.artifacts, step, {MAIN: row_step.output}, rows, {}, row_step.account, {})
+    async def _export(self, row_step: RowStep, export: Export, ended: asyncio.Event) -> None:
+        """Write what is final while the stream runs; where an earlier run left rows, their places may still change."""
+        written = 0
+        while row_step.fresh and not ended.is_set():
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(ended.wait(), EXPORT_SECONDS)
+            if row_step.account.settled - written >= EXPORT_ROWS and not ended.is_set():
+                written = row_step.account.settled
+                async with self._finishing:
+                    await asyncio.to_thread(export.extend, row_step.settled_below())
 
     def _row_step(self, step: Step) -> RowStep:
         assert step.stage is not None
@@ -292,10 +311,12 @@ class Execution:
         ))  # fmt: skip
 
     async def beat(self) -> None:
-        """Say four times a second how far every running step is."""
+        """Say four times a second how far every running step is, and keep the journal's log short."""
         while True:
             await asyncio.sleep(BEAT_SECONDS)
             self.last_beat()
+            if self._store.journal.wants_checkpoint:
+                await asyncio.to_thread(self._store.journal.checkpoint)
 
     def last_beat(self) -> None:
         steps = {name: self._progress(name) for name in [*self._rows, *(n for n in self._done if n not in self._rows)]}

@@ -34,12 +34,17 @@ def finish(artifacts: Artifacts, step: Step, gives: Mapping[str, Flow], rows: Ma
             outputs[name] = (
                 _write_rows(folder, flow, rows[name]) if name in rows else _take(folder, flow, folders[name])
             )
-        finished = Finished(
-            fingerprint=step.fingerprint, stage=step.path, parts=step.parts, outputs=outputs, rows_in=account.rows_in,
-            ledger=account.ledger(), reasons=account.why(), figures=figures, calls=account.calls, tokens=account.tokens,
-        )  # fmt: skip
+        finished = finished_step(step, outputs, account, figures)
         seal(aside, finished)
     return finished
+
+
+def finished_step(step: Step, outputs: Mapping[str, Output], account: Account, figures: Mapping[str, Any]) -> Finished:
+    """What is to be known of a step that has just finished."""
+    return Finished(
+        fingerprint=step.fingerprint, stage=step.path, parts=step.parts, outputs=outputs, rows_in=account.rows_in,
+        ledger=account.ledger(), reasons=account.why(), figures=figures, calls=account.calls, tokens=account.tokens,
+    )  # fmt: skip
 
 
 def _write_rows(folder: Path, flow: Flow, rows: Iterable[Row]) -> Output:

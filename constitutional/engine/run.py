@@ -211,6 +211,7 @@ class _Run:
         for name, step in self.plan.steps.items():
             if name in self.done:
                 steps[name] = {"stage": step.path, "fingerprint": step.fingerprint, "parts": step.parts, "place": step.place,
+                               "needs": sorted(step.needs()),
                                "outputs": {out: flow.port for out, flow in step.gives.items()}}  # fmt: skip
             elif name in before:
                 steps[name] = before[name]

@@ -8,7 +8,7 @@ the journal before it is passed on; on the next run it is read from there.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
@@ -93,6 +93,12 @@ class RowStep:
         #: Whether the journal has no row of this step, so that there is nothing to look up.
         self.fresh = False
         self._stored: list[StoredRows] = []
+        #: Places of rows that were taken and are not yet passed on.
+        self._open: set[Order] = set()
+        #: For each of the stored inputs that are still read, the position of the next row.
+        self._unread: dict[int, int] = {}
+        self._feeders: list[tuple[RowStep, int]] = []
+        self._ended = False
         self._receivers: list[tuple[RowStep, int]] = []
         self._senders = 0
         self._all_sent = asyncio.Event()
@@ -101,11 +107,21 @@ class RowStep:
     def read(self, rows: StoredRows) -> None:
         """Take the rows of a finished step."""
         self._stored.append(rows)
+        self._unread[rows.index] = 0
 
     def send_to(self, receiver: RowStep, index: int) -> None:
         """Pass each row on as it is made; `index` is this step's place in the receiver's port."""
         self._receivers.append((receiver, index))
         receiver._senders += 1
+        receiver._feeders.append((self, index))
+
+    def settled_below(self) -> Order | None:
+        """The place below which nothing will change any more; None where that is all."""
+        if self._ended:
+            return None
+        lows: list[Order] = [(index, position) for index, position in self._unread.items()]
+        lows += [(index, *low) for feeder, index in self._feeders if (low := feeder.settled_below()) is not None]
+        return min([*lows, *self._open], default=())
 
     async def run(self) -> None:
         """Work through all rows; on return every row is accounted for."""
@@ -117,16 +133,20 @@ class RowStep:
             for rows in self._stored:
                 async for order, row in rows.placed():
                     await self._accept(order, row)
+                    self._unread[rows.index] = order[1] + 1
+                del self._unread[rows.index]
             await self._all_sent.wait()
             await self._ready.join()
             for worker in workers:
                 worker.cancel()
         self.account.close(self.step.name)
+        self._ended = True
         for receiver, _ in self._receivers:
             receiver._sender_ended()
 
     async def _accept(self, order: Order, row: Record) -> None:
         self.account.rows_in += 1
+        self._open.add(order)
         await self._ready.put((order, row))
 
     def _sender_ended(self) -> None:
@@ -143,6 +163,7 @@ class RowStep:
             for place, made in enumerate(outcome.rows):
                 for receiver, index in self._receivers:
                     await receiver._accept((index, *order, place), made)
+            self._open.discard(order)
             self._ready.task_done()
 
     async def _outcome(self, order: Order, row: Record) -> Outcome:
@@ -196,7 +217,7 @@ class StoredRows:
     """The rows of a finished step, as one name in a port."""
 
     def __init__(self, index: int, path: Path, record: type[Record]) -> None:
-        self._index = index
+        self.index = index
         self._path = path / ROWS
         self._record = record
 
@@ -205,7 +226,7 @@ class StoredRows:
 
     async def placed(self) -> AsyncIterator[Placed]:
         for position, row in enumerate(read_rows(self._path, self._record)):
-            yield (self._index, position), row
+            yield (self.index, position), row
 
 
 def connect(
@@ -228,9 +249,3 @@ def _distinct(row_step: RowStep, by_name: Mapping[str, RowStep], sources: frozen
         return False
     (only,) = inputs
     return by_name[only.step].distinct if only.step in by_name else only.step in sources
-
-
-def kept_rows(journal: Journal, step: Step) -> Iterator[Mapping[str, Any]]:
-    """The rows that a finished stream left in the journal, as `to_row` gave them, in the order of their inputs."""
-    for outcome in journal.outcomes(step.fingerprint):
-        yield from outcome["rows"]

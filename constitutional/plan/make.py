@@ -88,7 +88,9 @@ class _Maker:
     def _parts(self, stage: CheckedStage, inputs: Mapping[str, Sequence[Input]], models: Mapping[str, ModelUse],
                templates: Mapping[str, Template]) -> dict[str, Any]:  # fmt: skip
         cls = stage.stage.cls
+        ranks = dict(cls.ranks(stage.params, self.constitution))
         return {
+            **({"priorities": ranks} if ranks else {}),
             "stage": f"{_path(stage)}@{cls.version}" + _local_code(stage),
             "seed": self._checked.spec.seed,
             "params": fp.parameters(stage.params),

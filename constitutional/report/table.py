@@ -22,6 +22,8 @@ def print_result(plan: Plan, result: Result) -> None:
         by_label = figures.get("models")
         if isinstance(by_label, Mapping):
             console.print(figures_table(name, by_label))
+        for said in warnings(figures):
+            console.print(Text(f"warning  {printable(name)}: {printable(said)}"), soft_wrap=True)
     _print_paths(console, "models", models(result.folder, plan))
     _print_paths(console, "data", data(result.folder, plan))
     console.print(Text(f"report  {result.folder.path / 'report.json'}"), soft_wrap=True)
@@ -31,6 +33,14 @@ def print_result(plan: Plan, result: Result) -> None:
         else f"nothing to do: all {result.reused} steps are done"
     )
     console.print(Text(f"{done}, {result.seconds:.1f} s"))
+
+
+def warnings(figures: Mapping[str, Any]) -> list[str]:
+    """What a stage, or one of its steps, warns of."""
+    steps = figures.get("steps")
+    of_steps = [said for step in steps for said in warnings(step)] if isinstance(steps, list) else []
+    own = figures.get("warning")
+    return [*([own] if isinstance(own, str) else []), *of_steps]
 
 
 def figures_table(title: str, by_label: Mapping[str, Mapping[str, Any]]) -> Table:

@@ -65,4 +65,6 @@ CODES: Final[Mapping[str, str]] = {
     # -- the constitution
     "missing-text": "A principle has no text to show to a model.",
     "duplicate-id": "Two principles have one id.",
+    "include": "An `include` has a mistake: a cycle, too many files, a path that may not be used, or nothing to override.",
+    "core-principle": "A constitution would override a core principle of one that it includes.",
 }

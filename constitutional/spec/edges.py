@@ -196,9 +196,23 @@ def connect(draft: Draft, graph: Graph) -> dict[str, tuple[Edge, ...]] | None:
         for edge in good:
             _check_edge(port, edge, draft, graph)
         found[port] = tuple(good)
+    if complete and len(graph.findings) == before:
+        _check_inputs(draft, found, graph)
     _check_outputs(draft, found, graph)
     graph.base_model[draft.spec.name] = _base_models(draft, found, graph)
     return found if complete and len(graph.findings) == before else None
+
+
+def _check_inputs(draft: Draft, edges: Mapping[str, tuple[Edge, ...]], graph: Graph) -> None:
+    """What the stage itself says about what flows into it."""
+    if draft.params is None:
+        return
+    flows = {port: [edge.flow for edge in there] for port, there in edges.items()}
+    for port, said in draft.cls.check_inputs(draft.params, flows):
+        code, span = (
+            ("wrong-type", draft.spec.ports[port].span) if port in edges else ("missing-input", draft.spec.span)
+        )
+        graph.findings.report(code, said, span)
 
 
 def _edge(ref: Ref, label: str | None, graph: Graph) -> Edge | None:

@@ -189,20 +189,21 @@ def _report_place(
 def _unknown(
     model: type[Params], written: Written, name: str, span: Span, loc: Sequence[Any], findings: Findings
 ) -> None:
-    known = _known(model, loc)
+    known = names_at(model, loc[:-1])
     label = did_you_mean(name, known, listed(known, "it has") or "it has none")
     findings.report("unknown-parameter", f"{written.owner} has no parameter `{name}`", span, label)
 
 
-def _known(model: type[Params], loc: Sequence[Any]) -> list[str]:
-    """Names of the fields where a path of pydantic ends: of the parameters themselves, or of a group within them."""
+def names_at(model: type[Params], loc: Sequence[str | int]) -> list[str]:
+    """What may be written at a place of parameters that hold others, as files write it; a path may hold union tags."""
     from constitutional.parameters import groups
 
-    at = [model]
-    for segment in loc[:-1]:
-        inner = [group for one in at for group in groups(getattr(one.model_fields.get(segment), "annotation", None))]
+    at: list[Any] = [model]
+    for segment in loc:
+        fields = [info for one in at for name, info in one.model_fields.items() if segment in (name, info.alias)]
+        inner = [group for info in fields for group in groups(info.annotation)]
         at = inner or [one for one in at if segment in (one.__name__, one.sort())] or at
-    return list(dict.fromkeys(name for one in at for name in one.model_fields))
+    return list(dict.fromkeys(info.alias or name for one in at for name, info in one.model_fields.items()))
 
 
 def _locate(written: Written, loc: Sequence[str | int], key: bool) -> tuple[Node | None, Span]:

@@ -81,6 +81,14 @@ def number(node: Node, what: str, findings: Findings, help: str | None = None) -
     return float(node.value)
 
 
+def truth(node: Node, what: str, findings: Findings) -> bool | None:
+    """`true` or `false`."""
+    if not isinstance(node, Scalar) or not isinstance(node.value, bool):
+        _wrong(node, what, "true or false", findings)
+        return None
+    return node.value
+
+
 def name(key: Scalar, what: str, findings: Findings, reserved: Collection[str] = ()) -> str | None:
     """A name for a model, data set or stage."""
     if not NAME.fullmatch(key.text):

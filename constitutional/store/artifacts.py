@@ -85,15 +85,24 @@ class Artifacts:
     @contextlib.contextmanager
     def writing(self, fingerprint: str) -> Iterator[Path]:
         """A folder to fill; on leaving without an error, and after `seal`, it becomes the artifact."""
-        aside = self.root / "tmp" / f"{fingerprint[:16]}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
-        aside.mkdir(parents=True)
+        aside = self.begin(fingerprint)
         try:
             yield aside
-            self._adopt(aside, fingerprint)
+            self.adopt(aside, fingerprint)
         finally:
-            shutil.rmtree(aside, ignore_errors=True)
+            self.discard(aside)
 
-    def _adopt(self, aside: Path, fingerprint: str) -> None:
+    def begin(self, fingerprint: str) -> Path:
+        """A folder aside, to be filled, sealed and adopted, or discarded."""
+        aside = self.root / "tmp" / f"{fingerprint[:16]}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
+        aside.mkdir(parents=True)
+        return aside
+
+    def discard(self, aside: Path) -> None:
+        shutil.rmtree(aside, ignore_errors=True)
+
+    def adopt(self, aside: Path, fingerprint: str) -> None:
+        """Sync a sealed folder and put it in its place."""
         if not (aside / MANIFEST).is_file():
             raise RunError("an artifact was not sealed")
         for path in sorted(aside.rglob("*")):

@@ -36,14 +36,46 @@ def schema(record: type[Record]) -> Any:
 
 def write_rows(path: Path, record: type[Record], rows: Iterable[Record | Mapping[str, Any]]) -> int:
     """Write records, or what their `to_row` gave, to one Parquet file, a row group at a time; returns how many there were."""
-    import pyarrow.parquet as pq
+    writer, stream = RowsWriter(path, record), iter(rows)
+    try:
+        while chunk := list(islice(stream, ROWS_PER_GROUP)):
+            writer.write(chunk)
+    finally:
+        writer.close()
+    return writer.count
 
-    layout, count, stream = schema(record), 0, iter(rows)
-    with pq.ParquetWriter(path, layout, compression="zstd") as writer:
-        while chunk := [trl_row(row) for row in islice(stream, ROWS_PER_GROUP)]:
-            writer.write_table(_table(chunk, layout))
-            count += len(chunk)
-    return count
+
+class RowsWriter:
+    """A Parquet file that grows; the same rows give the same bytes, in whatever portions they come."""
+
+    def __init__(self, path: Path, record: type[Record]) -> None:
+        import pyarrow.parquet as pq
+
+        self.count = 0
+        self._layout = schema(record)
+        self._waiting: list[dict[str, Any]] = []
+        self._file = pq.ParquetWriter(path, self._layout, compression="zstd")
+
+    def write(self, rows: Iterable[Record | Mapping[str, Any]]) -> None:
+        self._waiting += [trl_row(row) for row in rows]
+        while len(self._waiting) >= ROWS_PER_GROUP:
+            self._write_group()
+
+    @property
+    def total(self) -> int:
+        """How many rows came so far."""
+        return self.count + len(self._waiting)
+
+    def _write_group(self) -> None:
+        group, self._waiting = self._waiting[:ROWS_PER_GROUP], self._waiting[ROWS_PER_GROUP:]
+        self._file.write_table(_table(group, self._layout))
+        self.count += len(group)
+
+    def close(self) -> None:
+        """Write what waits and the footer; nothing where it is closed already."""
+        if self._waiting:
+            self._write_group()
+        self._file.close()
 
 
 def _table(rows: Sequence[Mapping[str, Any]], layout: Any) -> Any:

@@ -1,8 +1,8 @@
 """The journal: every answer of a model and every finished row, in SQLite, before anything else sees them.
 
-Calls are kept for ever under a key made of all that decides the answer; rows are kept while their step is unfinished,
-after which the step's Parquet file has them.  One transaction holds whatever became ready in one turn of the event
-loop, so durability costs next to nothing.  Any number of processes may share a journal.
+Calls are kept for ever under a key made of all that decides the answer; rows are kept while their step is unfinished, in a
+table of its own, which goes when the step's Parquet file has them.  One transaction holds whatever became ready within a
+few milliseconds, so durability costs next to nothing.  Any number of processes may share a journal.
 """
 
 from __future__ import annotations
@@ -18,25 +18,32 @@ from typing import Any
 import orjson
 
 from constitutional.errors import RunError, StoreFailed
+from constitutional.ids import finite
 
-FORMAT = 2
+FORMAT = 3
 BUSY_SECONDS = 60.0
-#: A checkpoint waits for the disk, so they are few: one every 32 MiB of writing.
-CHECKPOINT_PAGES = 8192
+#: A checkpoint waits for the disk: another thread makes it after so many bytes of writing, ...
+CHECKPOINT_BYTES = 16 * 1024**2
+#: ... and where nobody does, whoever writes does, after 256 MiB.
+CHECKPOINT_PAGES = 65_536
 
 #: Where a row stands in its step: the position of its ancestor, then which output of which stage it is.
 Order = tuple[int, ...]
 
 _TABLES = """
-create table if not exists calls (key text primary key, model text not null, answer text not null) without rowid;
-create table if not exists rows (step text not null, place blob not null, row text not null, outcome text not null,
-                                 primary key (step, place)) without rowid;
-create unique index if not exists row_of_step on rows (step, row);
+create table if not exists calls (key text not null unique, model text not null, answer text not null);
 create table if not exists digests (path text primary key, stamp text not null, digest text not null) without rowid;
 """
 
 _FIRST_ANSWER = "insert or ignore into calls values (?, ?, ?)"
 _REPLACE_ANSWER = "insert or replace into calls values (?, ?, ?)"
+
+#: One table a step, since dropping a table is quick and deleting its rows is not.
+_ROWS = 'create table if not exists "{0}" (place blob not null unique, row text not null unique, outcome text not null)'
+_FIND_ROW = 'select place, outcome from "{0}" where row = ?'
+_READ_ROWS = 'select place, outcome from "{0}" where place > ? and place < ? order by place'
+_COUNT_ROWS = 'select count(*) from "{0}"'
+_KEEP_ROW = 'insert or replace into "{0}" values (?, ?, ?)'
 
 
 def pack(order: Order) -> bytes:
@@ -54,6 +61,8 @@ class Journal:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._pending: list[tuple[str, tuple[Any, ...]]] = []
+        #: Steps whose table is there.
+        self._steps: set[str] = set()
         with self._telling():
             path.parent.mkdir(parents=True, exist_ok=True)
             self._db = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None)
@@ -62,13 +71,19 @@ class Journal:
             self._db.execute(f"pragma wal_autocheckpoint = {CHECKPOINT_PAGES}")
             self._check_format()
             self._db.executescript(_TABLES)
+            self._version = self._data_version()
+
+    def _data_version(self) -> int:
+        """Changes when another connection has written."""
+        return int(self._db.execute("pragma data_version").fetchone()[0])
 
     def _check_format(self) -> None:
         found = self._db.execute("pragma user_version").fetchone()[0]
         if found not in (0, FORMAT):
             raise RunError(f"{self.path} has journal format {found}, this version reads {FORMAT}",
                            help="use the version that wrote it, or move the folder away")  # fmt: skip
-        self._db.execute(f"pragma user_version = {FORMAT}")
+        if not found:
+            self._db.execute(f"pragma user_version = {FORMAT}")
 
     @contextlib.contextmanager
     def _telling(self) -> Iterator[None]:
@@ -110,29 +125,53 @@ class Journal:
 
     def outcome(self, step: str, row: str) -> tuple[Order, dict[str, Any]] | None:
         """Where a row of an unfinished step stood and what became of it, or None."""
-        query = "select place, outcome from rows where step = ? and row = ?"
-        found = self._row(query, (step, row))
+        if not self._has(step):
+            return None
+        try:
+            found = self._row(_FIND_ROW.format(_table(step)), (row,))
+        except StoreFailed:
+            self._steps.discard(step)
+            if self._has(step):
+                raise
+            return None  # Another process has finished the step and dropped its table.
         return (unpack(found[0]), _read(found[1])) if found else None
 
     def keep_outcome(self, step: str, row: str, order: Order, outcome: dict[str, Any]) -> None:
         """Remember what became of a row with the next `flush`."""
-        values = (step, pack(order), row, _text(outcome))
-        self._pending.append(("insert or replace into rows values (?, ?, ?, ?)", values))
+        self._pending.append((_KEEP_ROW.format(_table(step)), (pack(order), row, _text(outcome))))
+        if step not in self._steps:
+            self._write(_ROWS.format(_table(step)), ())
+            self._steps.add(step)
 
-    def outcomes(self, step: str) -> Iterator[dict[str, Any]]:
-        """All outcomes of a step in the order of its rows, streamed."""
+    def outcomes(
+        self, step: str, after: Order = (), below: Order | None = None
+    ) -> Iterator[tuple[Order, dict[str, Any]]]:
+        """Outcomes of a step with their places, in the order of its rows, streamed: those past `after` and before `below`."""
+        if not self._has(step):
+            return
+        # No place has more than a few positions, and none is as long as this.
+        end = pack(below) if below is not None else b"\xff" * 64
         with self._telling():
-            for (outcome,) in self._db.execute("select outcome from rows where step = ? order by place", (step,)):
-                yield _read(outcome)
+            for place, outcome in self._db.execute(_READ_ROWS.format(_table(step)), (pack(after), end)):
+                yield unpack(place), _read(outcome)
 
     def count(self, step: str) -> int:
         """How many rows of an unfinished step are done."""
-        found = self._row("select count(*) from rows where step = ?", (step,))
+        found = self._row(_COUNT_ROWS.format(_table(step)), ()) if self._has(step) else None
         return int(found[0]) if found else 0
 
     def forget(self, step: str) -> None:
         """Drop the rows of a step whose artifact is safe."""
-        self._write("delete from rows where step = ?", (step,))
+        self._steps.discard(step)
+        self._write(f'drop table if exists "{_table(step)}"', ())
+
+    def _has(self, step: str) -> bool:
+        if step not in self._steps:
+            found = self._row("select 1 from sqlite_master where type = 'table' and name = ?", (_table(step),))
+            if found is None:
+                return False
+            self._steps.add(step)
+        return True
 
     # -- digests of files --------------------------------------------------------------------------------------------
 
@@ -147,6 +186,11 @@ class Journal:
 
     # -- writing -----------------------------------------------------------------------------------------------------
 
+    @property
+    def pending(self) -> int:
+        """How much waits for the next `flush`."""
+        return len(self._pending)
+
     def flush(self) -> None:
         """Commit what is pending in one transaction; on return it survives the process."""
         if not self._pending:
@@ -155,6 +199,7 @@ class Journal:
         try:
             with self._telling():
                 self._db.execute("begin immediate")
+                self._see_others()
                 for statement, values in _runs(pending):
                     self._db.executemany(statement, values)
                 self._db.execute("commit")
@@ -164,6 +209,26 @@ class Journal:
                     self._db.execute("rollback")
             self._pending = pending + self._pending
             raise
+
+    @property
+    def wants_checkpoint(self) -> bool:
+        try:
+            return self.path.with_name(self.path.name + "-wal").stat().st_size >= CHECKPOINT_BYTES
+        except OSError:
+            return False
+
+    def checkpoint(self) -> None:
+        """Move what was written into the main file, by a connection of its own: for another thread."""
+        with self.reader() as other, contextlib.suppress(sqlite3.Error):
+            other._db.execute("pragma wal_checkpoint(passive)")
+
+    def _see_others(self) -> None:
+        """Another process may have finished a step that is under way here, and dropped its table."""
+        version = self._data_version()
+        if version != self._version:
+            self._version = version
+            for step in self._steps:
+                self._db.execute(_ROWS.format(_table(step)))
 
     @contextlib.contextmanager
     def reader(self) -> Iterator[Journal]:
@@ -182,13 +247,21 @@ class Journal:
         self.close()
 
 
+def _table(step: str) -> str:
+    """The name of a step's table: a fingerprint, so there is nothing in it to be quoted."""
+    if not step.isalnum():
+        raise ValueError(f"not a fingerprint: {step!r}")
+    return f"rows_{step}"
+
+
 def _text(value: dict[str, Any]) -> str:
     """JSON, in the fast encoder's words where it says all: it refuses lone surrogates, and makes infinities null."""
     try:
         made = orjson.dumps(value)
     except TypeError:
         return json.dumps(value)
-    return json.dumps(value, ensure_ascii=False) if b"null" in made else made.decode()
+    exact = b"null" not in made or finite(value)
+    return made.decode() if exact else json.dumps(value, ensure_ascii=False)
 
 
 def _read(text: str) -> dict[str, Any]:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from constitutional.constitution.model import DEFAULT_GROUP, Constitution, Example
+from constitutional.constitution.model import DEFAULT_GROUP, Constitution, Example, Support
 from constitutional.constitution.read import read_constitution, read_source_text
 from constitutional.errors import SpecError
 from constitutional.spec.findings import Findings
@@ -146,3 +146,33 @@ def test_any_lines_give_a_constitution_or_diagnostics(lines: list[str]) -> None:
 
 def test_the_empty_constitution_is_empty() -> None:
     assert list(Constitution.empty()) == []
+
+
+def test_provenance_is_read_and_changes_no_prompt():
+    text = (
+        "constitution: 1\nprinciples:\n  - id: kind\n    rule: Be kind.\n    about: Statement 12.\n"
+        "    support:\n      a: {agrees: 3, disagrees: 1, votes: 5}\n      b: {agrees: 0, disagrees: 0, votes: 0}\n"
+    )
+    (principle,) = read(text)
+    assert principle.about == "Statement 12."
+    assert principle.support == {"a": Support(3, 1, 5), "b": Support(0, 0, 0)}
+    (bare,) = read("constitution: 1\nprinciples:\n  - {id: kind, rule: Be kind.}\n")
+    assert principle.digest() == bare.digest()
+
+
+@pytest.mark.parametrize(
+    ("support", "said"),
+    [
+        ("{a: {agrees: 3, disagrees: 3, votes: 5}}", "3 agree and 3 disagree, but there are 5 votes"),
+        ("{a: {agrees: 3, votes: 5}}", "lacks `disagrees`"),
+        ("{a: {agrees: -1, disagrees: 0, votes: 5}}", "at least 0"),
+        ("{a: {agrees: 1, disagrees: 0, votes: 5, vote: 1}}", "no key `vote`"),
+        ("[a]", "must be a mapping"),
+        ("{A B: {agrees: 1, disagrees: 0, votes: 5}}", "cannot be the name"),
+    ],
+)
+def test_support_that_cannot_be_is_reported(support, said):
+    findings = Findings()
+    text = f"constitution: 1\nprinciples:\n  - {{id: kind, rule: Be kind., support: {support}}}\n"
+    read_source_text(Source("c.yaml", text, Path()), None, findings)
+    assert any(said in found.message for found in findings.diagnostics)

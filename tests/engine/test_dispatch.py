@@ -63,3 +63,26 @@ def test_whoever_gets_no_answer_is_told_why(tmp_path):
     answers = ask_all(tmp_path, backend, 3)
     assert all(isinstance(answer, Unanswered) and answer.reason == "500" for answer in answers)
     assert len(Echo.calls) == 12
+
+
+class Careless(Echo):
+    """Gives half of the JSON that was asked for to every other question."""
+
+    async def generate(self, batch):
+        return [Completion('{"a": 1' + ("}" if "even" in one.messages[-1].content else "")) for one in batch]
+
+
+def test_an_answer_that_lacks_the_form_that_was_asked_for_is_none(tmp_path):
+    async def go():
+        with Journal(tmp_path / "j.sqlite") as journal:
+            queue = ModelQueue(echo_use(), Careless(EchoParams()), Commit(journal), lambda model, said: None)
+            asked = [Request((user(word),), json_schema="{}") for word in ("even", "odd")]
+            answers = await asyncio.gather(*(queue.ask(one, 1, Calls()) for one in asked), return_exceptions=True)
+            free = await queue.ask(Request((user("odd"),)), 1, Calls())
+            await queue.close()
+            return [*answers, free]
+
+    even, odd, free = asyncio.run(go())
+    assert even.text == '{"a": 1}'
+    assert (odd.reason, odd.detail) == ("not-json", '{"a": 1')
+    assert free.text == '{"a": 1'

@@ -29,12 +29,15 @@ class FaultServer:
     """Listens on a free port of loopback in a thread of its own; counts what it is asked."""
 
     def __init__(
-        self, plan: Plan | None = None, *, logprobs: bool = True, latency: float = 0.0, capacity: int | None = None
-    ) -> None:
+        self, plan: Plan | None = None, *, logprobs: bool = True, latency: float = 0.0, capacity: int | None = None,
+        several: bool = True,
+    ) -> None:  # fmt: skip
         self.plan = plan or (lambda text, attempt: None)
         self.logprobs = logprobs
         self.latency = latency
         self.capacity = capacity
+        #: Whether `n` is heeded.
+        self.several = several
         self.asked: Counter[str] = Counter()
         self.answered: Counter[str] = Counter()
         self.faults: Counter[str] = Counter()
@@ -121,9 +124,19 @@ class FaultServer:
             choice["message"]["content"] = "A"
         elif "A or B" in text:
             choice["message"]["content"] = "(A) is better."
+        if "response_format" in body:
+            schema = body["response_format"]["json_schema"]["schema"]
+            choice["message"]["content"] = json.dumps(
+                {name: (kind.get("enum") or ["text"])[-1] for name, kind in schema["properties"].items()}
+            )
         choice["text"] = choice["message"]["content"]
         usage = {"prompt_tokens": len(text.split()), "completion_tokens": 3}
-        return json.dumps({"object": "chat.completion", "choices": [{**choice, **changed}], "usage": usage}).encode()
+        choices = [{**choice, **changed}]
+        if self.several and body.get("n", 1) > 1:
+            texts = [f"{choice['text']} {number}" for number in range(body["n"])]
+            choices = [{**choice, "message": {"role": "assistant", "content": text}} for text in texts]
+            usage["completion_tokens"] *= body["n"]
+        return json.dumps({"object": "chat.completion", "choices": choices, "usage": usage}).encode()
 
     async def _send(
         self, writer: asyncio.StreamWriter, status: int, body: bytes, *headers: str, claim: int | None = None

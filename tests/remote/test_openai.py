@@ -1,6 +1,7 @@
 """The openai backend against a real server: requests, answers, options, and what is said of what goes wrong."""
 
 import asyncio
+import json
 import math
 import time
 
@@ -12,7 +13,7 @@ from constitutional.api import Choice, ChoiceRequest, Completion, NotNow, Reques
 from constitutional.builtin.backends.http import checked_address, retry_after
 from constitutional.builtin.backends.openai import OpenAIBackend, OpenAIParams
 from constitutional.builtin.backends.options import Position, Unclear, weigh
-from constitutional.builtin.backends.words import named
+from constitutional.builtin.backends.words import chosen, named
 from tests.remote.server import OPTIONS, said, serving
 
 REQUEST = Request((user("hello there"),), max_new_tokens=7, temperature=0.5, top_p=0.9, stop=("END",), seed=11)
@@ -153,6 +154,82 @@ def test_more_choices_than_asked_for_are_no_trouble():
     with serving(lambda text, attempt: "two-choices") as server:
         answer, _ = ask(server)
     assert answer.text == said("hello there")
+
+
+def ask_together(server, requests, **params):
+    async def go():
+        backend = OpenAIBackend(OpenAIParams(model="m", base_url=server.url, **params))
+        heard = []
+        backend.notice = heard.append
+        await backend.open()
+        try:
+            return await backend.generate(requests), heard
+        finally:
+            await backend.close()
+
+    return asyncio.run(go())
+
+
+SAMPLES = [Request((user(text),), temperature=1.0, sample=i, seed=i) for text in ("one", "two") for i in range(3)]
+
+
+def test_samples_of_one_prompt_go_in_one_request():
+    with serving() as server:
+        answers, heard = ask_together(server, SAMPLES[::-1], group_samples=8)
+    assert sorted(body["n"] for body in server.bodies) == [3, 3]
+    assert [answer.text[:-2] for answer in answers] == [said("two")] * 3 + [said("one")] * 3
+    assert len({answer.text for answer in answers}) == 6
+    assert sum(answer.prompt_tokens for answer in answers) == 2
+    assert sum(answer.completion_tokens for answer in answers) == 18
+    assert not heard
+
+
+def test_a_server_that_gives_fewer_samples_than_asked_is_noticed_and_asked_for_the_rest():
+    with serving(several=False) as server:
+        answers, heard = ask_together(server, SAMPLES[:3], group_samples=8)
+    assert [answer.text for answer in answers] == [said("one")] * 3
+    assert [body.get("n") for body in server.bodies] == [3, None, None]
+    assert [body["seed"] for body in server.bodies] == [0, 1, 2]
+    assert len(heard) == 1
+    assert "one by one" in heard[0]
+
+
+def test_what_goes_wrong_with_a_group_is_said_of_all_its_samples():
+    with serving(lambda text, attempt: "500" if text == "one" else None) as server:
+        answers, _ = ask_together(server, SAMPLES, group_samples=8)
+    assert [type(answer) for answer in answers] == [NotNow] * 3 + [Completion] * 3
+
+
+def test_an_answer_can_be_held_to_a_schema():
+    schema = {"type": "object", "properties": {"verdict": {"type": "string"}}, "required": ["verdict"]}
+    with serving() as server:
+        answer, _ = ask(server, Request((user("hello there"),), json_schema=json.dumps(schema)))
+    assert json.loads(answer.text) == {"verdict": "text"}
+    assert server.bodies[0]["response_format"]["json_schema"]["schema"] == schema
+
+
+def test_options_can_be_held_to_a_schema():
+    with serving(logprobs=False) as server:
+        answer, _ = ask(server, QUESTION, choices="schema")
+    assert answer.parsed
+    assert answer.probabilities[1] > 0.99
+    schema = server.bodies[0]["response_format"]["json_schema"]["schema"]
+    assert schema["properties"]["choice"]["enum"] == ["A", "B"]
+
+
+@pytest.mark.parametrize(
+    ("text", "index"),
+    [
+        ('{"choice": "B"}', 1),
+        ("B", None),
+        ('{"choice": "C"}', None),
+        ('["B"]', None),
+        ('{"choice": 1}', None),
+        ("", None),
+    ],
+)
+def test_options_in_a_schema(text, index):
+    assert chosen(text, ("A", "B")) == index
 
 
 @pytest.mark.parametrize(

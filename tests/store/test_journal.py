@@ -36,7 +36,8 @@ def test_outcomes_come_in_the_order_of_their_places(tmp_path):
         for place, row in [((0, 2), "c"), ((0, 1, 5), "b"), ((0, 1), "a")]:
             journal.keep_outcome("step", row, place, {"row": row})
         journal.flush()
-        assert [outcome["row"] for outcome in journal.outcomes("step")] == ["a", "b", "c"]
+        assert [outcome["row"] for _, outcome in journal.outcomes("step")] == ["a", "b", "c"]
+        assert list(journal.outcomes("step", after=(0, 1), below=(0, 2))) == [((0, 1, 5), {"row": "b"})]
         assert journal.count("step") == 3
         assert journal.outcome("step", "b") == ((0, 1, 5), {"row": "b"})
         assert journal.outcome("other", "b") is None

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field
@@ -28,7 +31,7 @@ from constitutional.api import (
     transcript,
 )
 from constitutional.builtin.backends.options import NOT_NAMED, Position, Unclear, weigh
-from constitutional.builtin.backends.words import named
+from constitutional.builtin.backends.words import chosen, named
 
 if TYPE_CHECKING:
     from constitutional.builtin.backends.http import Client
@@ -65,8 +68,9 @@ class OpenAIParams(BackendParams):
     api: Literal["chat", "completions"] = "chat"
     """Dialogues as they are, or as plain text for a model without a chat template."""
 
-    choices: Literal["auto", "logprobs", "words"] = "auto"
-    """How options are weighed: by log-probabilities; by the words of an answer; or as the server can, which is said."""
+    choices: Literal["auto", "logprobs", "words", "schema"] = "auto"
+    """How options are weighed: by log-probabilities; by the words of an answer, free or held to the options by a JSON
+    Schema; or as the server can, by log-probabilities or free words, which is said."""
 
     top_logprobs: int = Field(default=20, ge=2, le=100)
     """How many of the likeliest tokens to ask for where options are weighed; OpenAI and vLLM give 20 at most."""
@@ -88,6 +92,10 @@ class OpenAIParams(BackendParams):
 
     price: Annotated[Price | None, Cosmetic()] = None
     """What the model costs, for the meter and for `budget.dollars`: `{input: 0.4, output: 1.6}`."""
+
+    group_samples: Annotated[int, Cosmetic()] = Field(default=1, ge=1, le=128)
+    """Ask for up to so many samples of one prompt in one request (`n`), so that the server reads the prompt once.  The
+    request has the first sample's seed; what a server leaves out is asked for one by one."""
 
     concurrency: Annotated[int, Cosmetic()] = Field(default=64, ge=1, le=10_000)
     """Requests in flight at most; fewer while the server says that it has too much to do."""
@@ -115,16 +123,20 @@ class OpenAIBackend(Backend):
     """Asks a server, one request a question, as many at once as it can take."""
 
     name, version, Params = "openai", 2, OpenAIParams
-    gives = Capability.TEXT | Capability.CHOICES
+    gives = Capability.TEXT | Capability.CHOICES | Capability.JSON
     params: OpenAIParams
-    batch_size = 1
 
     def __init__(self, params: BackendParams) -> None:
         super().__init__(params)
         self._client: Client | None = None
         self._served = self.params.model
-        self._weighs = self.params.choices != "words"
+        self._weighs = self.params.choices in ("auto", "logprobs")
+        self._groups = self.params.group_samples > 1
         self._noticed: set[str] = set()
+
+    @property
+    def batch_size(self) -> int:
+        return self.params.group_samples
 
     @property
     def parallel(self) -> int:
@@ -161,10 +173,32 @@ class OpenAIBackend(Backend):
             self._client = None
 
     async def generate(self, batch: Sequence[Request]) -> Sequence[Completion | Unanswered | NotNow]:
-        return [await self._caught(self._complete(request)) for request in batch]
+        if len(batch) == 1:
+            return [await self._caught(self._complete(batch[0]))]
+        groups = grouped(batch)
+        answers = await asyncio.gather(*(self._several([batch[at] for at in places]) for places in groups))
+        found = {at: said for places, group in zip(groups, answers, strict=True)
+                 for at, said in zip(places, group, strict=True)}  # fmt: skip
+        return [found[at] for at in range(len(batch))]
 
     async def choose(self, batch: Sequence[ChoiceRequest]) -> Sequence[Choice | Unanswered | NotNow]:
-        return [await self._caught(self._choose(request)) for request in batch]
+        if len(batch) == 1:
+            return [await self._caught(self._choose(batch[0]))]
+        return list(await asyncio.gather(*(self._caught(self._choose(request)) for request in batch)))
+
+    async def _several(self, requests: Sequence[Request]) -> Sequence[Any]:
+        """Samples of one prompt, in one request where that is possible; an error stands for all that it concerns."""
+        said: list[Any] = []
+        if len(requests) > 1 and self._groups:
+            together = await self._caught(self._together(requests))
+            if isinstance(together, Exception):
+                return [together] * len(requests)
+            said = together[: len(requests)]
+            if len(said) < len(requests):
+                self._groups = False
+                self._once("gives fewer answers than `n` asks for: samples are asked for one by one")
+        rest = requests[len(said) :]
+        return [*said, *await asyncio.gather(*(self._caught(self._complete(request)) for request in rest))]
 
     async def _caught(self, answering: Any) -> Any:
         try:
@@ -175,12 +209,28 @@ class OpenAIBackend(Backend):
     # -- answers -----------------------------------------------------------------------------------------------------
 
     async def _complete(self, request: Request) -> Completion:
-        choice, said = await self._ask(request.messages, self._body(request))
+        choices, said = await self._ask(request.messages, self._body(request))
+        return self._completion(choices[0], *_usage(said))
+
+    async def _together(self, requests: Sequence[Request]) -> list[Completion | Unanswered]:
+        """As many of the samples as the server gives; what is wrong with one is no matter of the others."""
+        choices, said = await self._ask(requests[0].messages, {**self._body(requests[0]), "n": len(requests)})
+        prompt, written = _usage(said)
+        share = written // len(choices)
+        return [self._one_of_several(choice, 0 if at else prompt, share) for at, choice in enumerate(choices)]
+
+    def _one_of_several(self, choice: Any, prompt: int, written: int) -> Any:
+        try:
+            return self._completion(choice, prompt, written)
+        except (Unanswered, NotNow) as error:
+            return error
+
+    def _completion(self, choice: dict[str, Any], prompt_tokens: int, completion_tokens: int) -> Completion:
         text, reason = self._text(choice), str(choice.get("finish_reason") or "stop")
         self._pass_filter(choice)
         if text is None:
             raise NotNow("empty", "the answer has no content")
-        return Completion(text, reason, *_usage(said))
+        return Completion(text, reason, prompt_tokens, completion_tokens)
 
     def _pass_filter(self, choice: dict[str, Any]) -> None:
         """Raises `Unanswered` where the server's content filter cut the answer, and that is not to be kept."""
@@ -196,6 +246,8 @@ class OpenAIBackend(Backend):
             body |= {"seed": (request.seed or 0) % 2**31} if p.send_seed else {}
         if request.stop:
             body["stop"] = list(request.stop)
+        if request.json_schema is not None:
+            body |= _held_to(json.loads(request.json_schema))
         return body
 
     async def _choose(self, request: ChoiceRequest) -> Choice:
@@ -204,14 +256,14 @@ class OpenAIBackend(Backend):
             asked: dict[str, Any] = {"temperature": 0.0, self.params.length_key: max(1, min(8, longest))}
             asked |= {"logprobs": self.params.top_logprobs} if self.params.api == "completions" else {
                 "logprobs": True, "top_logprobs": self.params.top_logprobs}  # fmt: skip
-            choice, said = await self._ask(request.messages, asked)
-            self._pass_filter(choice)
-            positions = _positions(choice)
+            choices, said = await self._ask(request.messages, asked)
+            self._pass_filter(choices[0])
+            positions = _positions(choices[0])
             if positions:
-                return self._weighed(positions, request, choice, said)
+                return self._weighed(positions, request, choices[0], said)
             if self.params.choices == "logprobs":
                 raise Unanswered("no-logprobs", "the server gave no log-probabilities")
-            if not self._text(choice):
+            if not self._text(choices[0]):
                 raise NotNow("empty", "the answer has no content")
             self._once(
                 "gives no log-probabilities: options are read from its words, and such votes are marked `parsed`"
@@ -228,19 +280,23 @@ class OpenAIBackend(Backend):
         return Choice(values, _usage(said)[0])
 
     async def _parsed(self, request: ChoiceRequest) -> Choice:
-        choice, said = await self._ask(request.messages, {"temperature": 0.0, self.params.length_key: WORDS})
-        self._pass_filter(choice)
-        text = self._text(choice)
+        asked: dict[str, Any] = {"temperature": 0.0, self.params.length_key: WORDS}
+        held = self.params.choices == "schema"
+        if held:
+            asked |= {self.params.length_key: 4 * WORDS} | _held_to(_one_of(request.options))
+        choices, said = await self._ask(request.messages, asked)
+        self._pass_filter(choices[0])
+        text = self._text(choices[0])
         if text is None:
             raise NotNow("empty", "the answer has no content")
-        found = named(text, request.options)
+        found = chosen(text, request.options) if held else named(text, request.options)
         if found is None:
             raise Unanswered("unparseable", text[:200])
         values = tuple(0.0 if at == found else NOT_NAMED for at in range(len(request.options)))
         return Choice(values, _usage(said)[0], parsed=True)
 
-    async def _ask(self, messages: Messages, body: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-        """The first choice of the answer, and the whole answer."""
+    async def _ask(self, messages: Messages, body: dict[str, Any]) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+        """The choices of the answer, at least one, and the whole answer."""
         assert self._client is not None
         whole = {"model": self._served, **body, **self.params.extra}
         if self.params.api == "chat":
@@ -248,9 +304,9 @@ class OpenAIBackend(Backend):
         else:
             said = await self._client.post("/completions", {**whole, "prompt": f"{transcript(messages)}\nAssistant:"})
         choices = said.get("choices")
-        if not isinstance(choices, list) or not choices or not isinstance(choices[0], dict):
+        if not isinstance(choices, list) or not choices or not all(isinstance(choice, dict) for choice in choices):
             raise NotNow("malformed", "the answer has no choices")
-        return choices[0], said
+        return choices, said
 
     def _text(self, choice: dict[str, Any]) -> Any:
         """What was said; a refusal is an answer too.  None where there is nothing."""
@@ -266,6 +322,24 @@ class OpenAIBackend(Backend):
         if said not in self._noticed:
             self._noticed.add(said)
             self.notice(said)
+
+
+def grouped(batch: Sequence[Request]) -> list[list[int]]:
+    """Places in a batch of the requests that differ in nothing but which sample they are."""
+    groups: dict[Request, list[int]] = {}
+    for at, request in enumerate(batch):
+        groups.setdefault(replace(request, sample=0, seed=None), []).append(at)
+    return list(groups.values())
+
+
+def _held_to(schema: JsonObject) -> dict[str, Any]:
+    return {"response_format": {"type": "json_schema",
+                                "json_schema": {"name": "answer", "strict": True, "schema": schema}}}  # fmt: skip
+
+
+def _one_of(options: Sequence[str]) -> JsonObject:
+    return {"type": "object", "properties": {"choice": {"type": "string", "enum": [o.strip() for o in options]}},
+            "required": ["choice"], "additionalProperties": False}  # fmt: skip
 
 
 def _usage(said: dict[str, Any]) -> tuple[int, int]:

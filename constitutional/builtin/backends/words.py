@@ -5,6 +5,7 @@ Doubt is no verdict.  "A tie", "A and B are equal", "not A" and "A better answer
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Sequence
 
@@ -36,6 +37,16 @@ def named(text: str, options: Sequence[str]) -> int | None:
         return said[0] if len(said) == 1 and not _doubts(text, options) else None
     found = [i for i, option in enumerate(options) if re.search(_mention(option), text)]
     return found[0] if len(found) == 1 and not _doubts(text, options) else None
+
+
+def chosen(text: str, options: Sequence[str]) -> int | None:
+    """Which option `{"choice": ...}` names; None where the server did not keep to that form."""
+    try:
+        said = json.loads(text)["choice"]
+    except (ValueError, KeyError, TypeError):
+        return None
+    found = [at for at, option in enumerate(options) if option.strip() == said]
+    return found[0] if len(found) == 1 else None
 
 
 def _leads(bare: str, option: str, options: Sequence[str]) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple, TypeAlias
 
@@ -36,17 +36,21 @@ class Ballot:
 
     def by_principle(self) -> list[Standing]:
         """What each principle has to say, by id; those without a usable vote are left out."""
+        return self.by(lambda vote: vote.principle)
+
+    def by(self, voter: Callable[[Vote], str]) -> list[Standing]:
+        """What each voter has to say, by name; those without a usable vote are left out."""
         usable: dict[str, list[Vote]] = {}
         for vote in self.votes:
             if vote.p_first is not None and vote.abstained is None:
-                usable.setdefault(vote.principle, []).append(vote)
-        return [Standing(principle, tuple(usable[principle])) for principle in sorted(usable)]
+                usable.setdefault(voter(vote), []).append(vote)
+        return [Standing(name, tuple(usable[name])) for name in sorted(usable)]
 
 
 class Standing(NamedTuple):
-    """The usable votes of one principle on one pair."""
+    """The usable votes on one pair of one voter: a principle, or where a debiaser says so a judge or a question."""
 
-    principle: str
+    voter: str
     votes: tuple[Vote, ...]
 
     def shown_first(self, order: str, clamp: float, space: Space = "logit") -> float | None:
@@ -98,43 +102,56 @@ def decide(ballot: Ballot, rules: Rules) -> Belief:
     Log-odds are averaged over the two orders within each principle, then over principles by weight.  A principle asked
     in one order only says nothing, unless that is allowed; abstentions never count for either side.
     """
-    standings = ballot.by_principle()
+    standings, why = heard(ballot, ballot.by_principle(), rules)
+    standings = [s for s in standings if s.weight > 0]
     if not standings:
-        return Belief(None, _why_no_vote(ballot.votes))
+        return Belief(None, why or NO_VOTE)
+    centre = weighted_mean((s.first_wins(rules.clamp, rules.space), s.weight) for s in standings)
+    p = sigmoid(centre) if rules.space == "logit" else centre
+    return believed(p, standings, rules.margin)
+
+
+def heard(ballot: Ballot, standings: Sequence[Standing], rules: Rules) -> tuple[Sequence[Standing], str | None]:
+    """The voters that count under the rules, or why none does."""
+    if not standings:
+        return [], _why_no_vote(ballot.votes)
     if not rules.allow_single_order:
         standings = [s for s in standings if s.both(rules.clamp) is not None]
         if not standings:
-            return Belief(None, ONE_ORDER)
+            return [], ONE_ORDER
     if rules.only_consistent:
         standings = [s for s in standings if _consistent(s, rules.clamp)]
         if not standings:
-            return Belief(None, DISAGREE)
-    return _combined([s for s in standings if s.weight > 0], rules)
+            return [], DISAGREE
+    return standings, None
 
 
-def _combined(standings: Sequence[Standing], rules: Rules) -> Belief:
-    if not standings:
-        return Belief(None, NO_VOTE)
-    centre = weighted_mean((s.first_wins(rules.clamp, rules.space), s.weight) for s in standings)
-    p = sigmoid(centre) if rules.space == "logit" else centre
+def believed(p: float, standings: Sequence[Standing], margin: float) -> Belief:
+    """The belief in a probability that the pair's first answer is better, or why that says too little."""
     if abs(p - 0.5) < TIE:
         return Belief(None, TIED)
-    if abs(p - 0.5) < rules.margin - TIE:
+    if abs(p - 0.5) < margin - TIE:
         return Belief(None, MARGIN)
     used = tuple(vote for s in standings for vote in s.votes)
-    return Belief(p, None, used, tuple(s.principle for s in standings))
+    return Belief(p, None, used, tuple(sorted({vote.principle for vote in used})))
 
 
 def agreement(votes: Iterable[Vote], first: bool) -> float:
     """Share of single votes that, taken alone, prefer the chosen answer; an even vote counts half."""
-    sides = [_side(vote) if first else 1.0 - _side(vote) for vote in votes]
+    sides = [side(vote) if first else 1.0 - side(vote) for vote in votes]
     return mean(sides)
 
 
-def _side(vote: Vote) -> float:
+def side(vote: Vote) -> float:
     """1 where a vote alone prefers the pair's first answer, 0 where the second, else one half."""
     p = 0.5 if vote.p_first is None else vote.p_first if vote.order == "ab" else 1.0 - vote.p_first
     return 0.5 if abs(p - 0.5) < TIE else float(p > 0.5)
+
+
+def verdict(said: float, space: Space) -> float:
+    """1 where log-odds (or a probability) favour the first answer, 0 where the second, one half where neither."""
+    distance = (sigmoid(said) if space == "logit" else said) - 0.5
+    return 0.5 if abs(distance) < TIE else float(distance > 0)
 
 
 def _value(p: float, clamp: float, space: Space) -> float:
