@@ -9,8 +9,9 @@ import ast
 import inspect
 import itertools
 import textwrap
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, TypeAlias
+from typing import Annotated, Any, Literal, TypeAlias, get_args, get_origin
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationInfo
 
@@ -20,6 +21,23 @@ class Params(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True, validate_default=False,
                               protected_namespaces=())  # fmt: skip
+
+    @classmethod
+    def sort(cls) -> str:
+        """What this group of parameters is called among others: the one word that its first choice allows."""
+        for info in cls.model_fields.values():
+            words = get_args(info.annotation) if get_origin(info.annotation) is Literal else ()
+            if info.is_required() and len(words) == 1:
+                return str(words[0])
+        return cls.__name__
+
+
+def groups(annotation: Any) -> Iterator[type[Params]]:
+    """The groups of parameters within a type: `Shot` of `tuple[Shot, ...]`."""
+    if isinstance(annotation, type) and get_origin(annotation) is None and issubclass(annotation, Params):
+        yield annotation
+    for arg in get_args(annotation):
+        yield from groups(arg)
 
 
 class StageParams(Params):

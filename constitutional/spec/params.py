@@ -6,11 +6,11 @@ pydantic decides; its `loc` is walked down the tree to the place in the file, an
 from __future__ import annotations
 
 import typing
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar
 
 from constitutional.spec.findings import MOST, Findings, did_you_mean, listed
 from constitutional.spec.shape import ENV
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from constitutional.parameters import Params
 
 P = TypeVar("P", bound="Params")
+#: An error of pydantic, with the place that it is about.
+_Located: TypeAlias = "tuple[Node | None, Span, Any]"
 #: Files of a folder among which a misspelt one is looked for.
 _MOST_FILES: Final = 1_000
 
@@ -142,14 +144,35 @@ def _report(model: type[Params], written: Written, errors: Sequence[Any], findin
         names = " and ".join(f"`{name}`" for name in missing)
         example = written.form % missing[0]
         findings.report("missing-parameter", f"{written.owner} needs {names}", written.span, help=f"write `{example}`")
-    by_place: dict[tuple[int, int], list[tuple[Node | None, Span, Any]]] = {}
-    for error in errors:
-        if error["type"] == "missing" and len(error["loc"]) == 1:
-            continue
-        node, span = _locate(written, error["loc"], error["type"] == "extra_forbidden")
+    by_place: dict[tuple[int, int], list[_Located]] = {}
+    for node, span, error in _deepest(_located(written, errors)):
         by_place.setdefault((span.line, span.column), []).append((node, span, error))
     for group in by_place.values():
         _report_place(model, written, group, findings)
+
+
+def _located(written: Written, errors: Sequence[Any]) -> Iterator[_Located]:
+    """Errors with their places; top-level parameters that are missing have none."""
+    for error in errors:
+        if error["type"] == "missing" and len(error["loc"]) == 1:
+            continue
+        if error["type"] == "union_tag_invalid":  # what is wrong is the word that says which sort it is
+            error["loc"] = (*error["loc"], str(error["ctx"]["discriminator"]).strip("'"))
+        yield *_locate(written, error["loc"], error["type"] == "extra_forbidden"), error
+
+
+def _deepest(located: Iterable[_Located]) -> list[_Located]:
+    """Without what the other members of a union say of a value of which one member could say more."""
+    found = list(located)
+    return [(node, span, error) for node, span, error in found
+            if not error["type"].endswith("_type") or not any(_within(other, span) for _, other, _ in found)]  # fmt: skip
+
+
+def _within(inner: Span, outer: Span) -> bool:
+    """Whether a place is a part of another."""
+    begins = (outer.line, outer.column) <= (inner.line, inner.column)
+    ends = (inner.end_line, inner.end_column) <= (outer.end_line, outer.end_column)
+    return begins and ends and inner != outer
 
 
 def _report_place(
@@ -163,6 +186,8 @@ def _report_place(
         return
     said = list(dict.fromkeys(expected(e) for _, _, e in group))
     shown = f"`{_field(written, error['loc'])}`" if error["loc"] else "This"
+    if error["type"] == "missing":
+        shown, said = shown[:-1] + f".{name}`", ["is missing"]
     label = _label(node, [e for _, _, e in group])
     findings.report("parameter", f"{shown} {_either(said)}", span, label)
 
@@ -176,26 +201,15 @@ def _unknown(
 
 
 def names_at(model: type[Params], loc: Sequence[str | int]) -> list[str]:
-    """What may be written at a place of parameters that hold others, as files write it; empty where that is unknown."""
-    from constitutional.parameters import Params
+    """What may be written at a place of parameters that hold others, as files write it; a path may hold union tags."""
+    from constitutional.parameters import groups
 
     at: list[Any] = [model]
     for segment in loc:
-        if isinstance(segment, int):
-            continue
         fields = [info for one in at for name, info in one.model_fields.items() if segment in (name, info.alias)]
-        at = [inner for info in fields for inner in _inner(info.annotation) if issubclass(inner, Params)]
-    return [info.alias or name for one in at for name, info in one.model_fields.items()]
-
-
-def _inner(annotation: Any) -> Iterator[type]:
-    """The classes in an annotation, in whatever unions and lists they stand."""
-    waiting = [annotation]
-    while waiting:
-        at = waiting.pop()
-        if isinstance(at, type) and not typing.get_args(at):
-            yield at
-        waiting += typing.get_args(at)
+        inner = [group for info in fields for group in groups(info.annotation)]
+        at = inner or [one for one in at if segment in (one.__name__, one.sort())] or at
+    return list(dict.fromkeys(info.alias or name for one in at for name, info in one.model_fields.items()))
 
 
 def _locate(written: Written, loc: Sequence[str | int], key: bool) -> tuple[Node | None, Span]:
@@ -236,9 +250,14 @@ def _either(said: list[str]) -> str:
 
 
 def _label(node: Node | None, errors: Sequence[Any]) -> str:
-    words = [w for e in errors for w in str((e.get("ctx") or {}).get("expected", "")).split("'")[1::2]]
+    words = [w for e in errors for w in _expected(e).split("'")[1::2]]
     guess = nearest(node.value, words) if isinstance(node, Scalar) and isinstance(node.value, str) else None
     return f"did you mean `{guess}`?" if guess else ""
+
+
+def _expected(error: Any) -> str:
+    context = error.get("ctx") or {}
+    return str(context.get("expected") or context.get("expected_tags") or "")
 
 
 # -- files and environment -------------------------------------------------------------------------------------------

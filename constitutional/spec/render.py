@@ -133,10 +133,10 @@ def _first(text: str, room: int) -> str:
     """As much of the beginning as fits, with an ellipsis where something is left out."""
     if display_width(text) <= room:
         return text
-    text = text[:room]
-    while display_width(text) > room - 1:
+    text = text[: max(room, 0)]
+    while text and display_width(text) > room - 1:
         text = text[:-1]
-    return text + "…"
+    return text + "…" if room > 0 else ""
 
 
 def _last(text: str, room: int) -> str:

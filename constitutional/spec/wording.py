@@ -40,6 +40,8 @@ _WORDS: Final[Mapping[str, str]] = {
     "string_too_short": "must have at least {min_length} characters",
     "string_too_long": "must have at most {max_length} characters",
     "string_pattern_mismatch": "must match the pattern {pattern}",
+    "union_tag_invalid": "must be {expected_tags}",
+    "union_tag_not_found": "needs {discriminator}",
     "missing": "is missing",
     "extra_forbidden": "is not known",
 }

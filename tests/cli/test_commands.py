@@ -79,6 +79,10 @@ def test_lists(project):
     assert "finished" in tool(project, "runs").stdout
     assert "critic/principle" in tool(project, "stages").stdout
     assert "learning_rate: float" in tool(project, "stages", "trainer/dpo").stdout
+    rules = tool(project, "stages", "labeller/rules").stdout
+    assert "checks: tuple[PatternCheck | LengthCheck | PersonalCheck | CodeCheck, ...]   (required)" in rules
+    assert "checks[pattern].must: Literal['match', 'not-match']" in rules
+    assert "models: models by label (choices), in place of model" in tool(project, "stages", "labeller/score").stdout
     assert "builtin" in tool(project, "plugins").stdout
     assert json.loads(tool(project, "schema").stdout)["$schema"].startswith("http://json-schema.org/draft-07")
 

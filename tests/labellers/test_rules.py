@@ -91,6 +91,7 @@ def test_mistakes_are_found_before_anything_runs() -> None:
     assert "no regular expression" in next(iter(Rules.check(rules({"check": "pattern", "pattern": "(?=a)"}).params)))
     assert "2 rules are called `personal`" in next(iter(RuleRatings.check(ratings(CARD, CARD).params)))
     assert not list(Rules.check(rules(SECRET, CARD, {"check": "length", "most": 9}, {"check": "code"}).params))
-    for wrong in ([], [{"check": "nothing"}], [{"check": "length", "pattern": "x"}]):
+    assert "empty" in next(iter(Rules.check(rules().params)))
+    for wrong in ([{"check": "nothing"}], [{"check": "length", "pattern": "x"}]):
         with pytest.raises(ValueError, match="checks"):
             Rules.Params.model_validate({"checks": wrong})

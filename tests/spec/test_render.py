@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -59,6 +60,16 @@ def test_wide_characters_take_two_columns() -> None:
     source = Source("w.yaml", "名前: x", Path())
     assert crop(source.span(1, 5, 1)) == ("名前: x", 6, 1)
     assert crop(source.span(1, 1, 2)) == ("名前: x", 0, 4)
+
+
+@pytest.mark.timeout(20)
+def test_a_place_that_leaves_no_room_for_what_follows_is_cropped_too() -> None:
+    for before in range(1, 2 * WIDTH):
+        for long in (WIDTH - 40, WIDTH - 20, WIDTH, 2 * WIDTH):
+            shown, indent, width = crop(
+                Source("s.yaml", "a" * before + "b" * long + "c" * 9, Path()).span(1, before + 1, long)
+            )
+            assert indent + width <= len(shown) <= WIDTH + 2  # an ellipsis at each end
 
 
 def test_long_lines_are_cropped_around_the_place() -> None:

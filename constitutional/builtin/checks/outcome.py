@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from importlib.util import find_spec
 from typing import NamedTuple
 
+from pydantic import Field
+
 from constitutional.api import JsonObject, Params
 
 #: Longer texts are not looked at, and the check abstains.
@@ -28,7 +30,7 @@ class Check(Params):
     """What the rule is called in votes; left out, the sort of check."""
     principle: str | None = None
     """The id of the principle that the rule stands for; left out, votes carry `rule:NAME`."""
-    weight: float = 1.0
+    weight: float = Field(default=1.0, ge=0, le=1e6)
     """How much the rule counts beside principles."""
 
     async def look(self, text: str) -> Outcome:

@@ -41,7 +41,7 @@ BOTH_KEEP, BOTH_BREAK = "both keep the rule", "both break the rule"
 class RuleParams(StageParams):
     """Parameters of stages that check by rules."""
 
-    checks: tuple[AnyCheck, ...] = Field(min_length=1, max_length=256)
+    checks: tuple[AnyCheck, ...] = Field(max_length=256)
     """The rules: each a `check` (`pattern`, `length`, `personal`, `code`) with what it needs."""
 
 
@@ -142,6 +142,8 @@ def _principle(check: Check) -> str:
 
 
 def _troubles(checks: Sequence[Check]) -> Iterable[str]:
+    if not checks:
+        yield "`checks` is empty: there is nothing to check by"
     for name, count in Counter(_name(check) for check in checks).items():
         if count > 1:
             yield f"{count} rules are called `{name}`: give each a `name` of its own"
