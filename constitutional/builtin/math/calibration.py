@@ -14,6 +14,8 @@ from constitutional.builtin.math.probability import CLAMP, logit, sigmoid
 from constitutional.builtin.math.statistics import CONFIDENCE, Floats, Interval
 
 BINS = 10
+#: Digits of a probability that an isotonic map tells apart: beyond them its two mirrored halves would round apart.
+_DIGITS = 9
 #: The widest range that a temperature is looked for in, as its logarithm.
 _LOG_TEMPERATURE = (-5.0, 5.0)
 
@@ -34,7 +36,7 @@ class Isotonic(NamedTuple):
     values: tuple[float, ...]
 
     def __call__(self, p: float) -> float:
-        return float(np.interp(p, self.knots, self.values))
+        return float(np.interp(round(p, _DIGITS), self.knots, self.values))
 
 
 def brier(p: Sequence[float], y: Sequence[float]) -> list[float]:
@@ -108,10 +110,10 @@ def fit_isotonic(p: Sequence[float], y: Sequence[float], *, mirrored: bool = Fal
 
     if not len(p):
         raise ValueError("there are no rows")
-    said, true = np.asarray(p, dtype=np.float64), np.asarray(y, dtype=np.float64)
+    said, true = np.round(np.asarray(p, dtype=np.float64), _DIGITS), np.asarray(y, dtype=np.float64)
     edge = 1 / (len(said) + 2)
     if mirrored:
-        said, true = np.concatenate([said, 1 - said]), np.concatenate([true, 1 - true])
+        said, true = np.concatenate([said, np.round(1 - said, _DIGITS)]), np.concatenate([true, 1 - true])
     knots, index = np.unique(said, return_inverse=True)
     weights = np.bincount(index).astype(np.float64)
     means = np.bincount(index, weights=true) / weights
