@@ -17,6 +17,7 @@ from constitutional.api import (
     Choice,
     ChoiceRequest,
     Constitution,
+    DrawMode,
     Pair,
     Principle,
     RowContext,
@@ -60,6 +61,9 @@ class MultipleChoice(RowStage[Pair, Vote]):
         """How many principles to judge each pair by, drawn by weight; or `all`."""
         groups: tuple[str, ...] | None = None
         """Draw from the principles of these groups only."""
+        draw: DrawMode = "weight"
+        """How principles are drawn: by `weight` alone; by `group`, groups first and by their own weights; or by
+        `priority`, those of the most important group first."""
         orders: Literal["both", "random", "fixed"] = "both"
         """Ask in both orders; in one drawn by chance; or always with the pair's first answer first (biased)."""
         template: TemplateName = "compare/bai2022"
@@ -79,7 +83,7 @@ class MultipleChoice(RowStage[Pair, Vote]):
     @classmethod
     def sees(cls, params: Any, constitution: Constitution) -> Sequence[Principle]:
         """Those that can be drawn.  Raises `UserError` where there are none."""
-        return selected(constitution, params.groups)
+        return selected(constitution, params.groups, draw=params.draw)
 
     async def process(self, row: Pair, ctx: RowContext) -> Sequence[Vote]:
         """Raises `Unanswered` where not one question was answered."""
