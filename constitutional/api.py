@@ -1,7 +1,7 @@
 """The one import that a plugin needs; it re-exports and has nothing of its own."""
 
 from constitutional.backend import Backend, Capability, Choice, ChoiceRequest, Completion, Patience, Request
-from constitutional.constitution.model import Constitution, Example, Group, Principle
+from constitutional.constitution.model import Constitution, DrawMode, Example, Group, Principle
 from constitutional.diagnostic import Diagnostic, Label, Severity, Span
 from constitutional.errors import (
     ConstitutionalError,
@@ -103,6 +103,7 @@ __all__ = [
     "DataError",
     "Demonstration",
     "Diagnostic",
+    "DrawMode",
     "Dropped",
     "Event",
     "Example",

@@ -17,6 +17,7 @@ COMMANDS = {
     "lint": "Hold a constitution against what is known of principles that work.",
     "test": "Put the examples of principles to a judge, each in both orders.",
     "diff": "Say what changed in a constitution, and what of a run that touches.",
+    "import-constitution": "Turn principles that others have published into a constitution.",
     "init": "Start a new project that runs.",
     "show": "Print rows of a step: prompts, answers, critiques, revisions, votes.",
     "trace": "Print the lineage of one row, back to its prompt and principle.",
@@ -38,7 +39,8 @@ class LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return None
-        command = getattr(import_module(f"constitutional.cli.{cmd_name}"), cmd_name)
+        name = cmd_name.replace("-", "_")
+        command = getattr(import_module(f"constitutional.cli.{name}"), name)
         assert isinstance(command, click.Command)
         return command
 

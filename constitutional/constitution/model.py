@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Literal, NamedTuple, TypeAlias
 
 from constitutional.diagnostic import Source, Span
 from constitutional.ids import Json, digest
@@ -23,6 +24,18 @@ class Example:
 
     def to_json(self) -> dict[str, Json]:
         return {"prompt": self.prompt, "better": self.better, "worse": self.worse}
+
+
+class Lot(NamedTuple):
+    """What else than its weight decides when a principle is drawn: see `constitutional.constitution.draw`."""
+
+    mode: Literal["group", "priority"]
+    group_weight: float
+    priority: int
+
+
+#: How principles are drawn: by weight alone, group by group, or in order of priority.
+DrawMode: TypeAlias = Literal["weight", "group", "priority"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +70,8 @@ class Principle:
     support: Mapping[str, Support] = field(default_factory=dict)
     #: Whether no file that includes the principle's own may override it.
     core: bool = False
+    #: None where the weight alone decides.
+    lot: Lot | None = None
 
     def to_json(self) -> dict[str, Json]:
         """What a prompt can see, under the names that templates use."""
@@ -64,8 +79,8 @@ class Principle:
                 "revision": self.revision, "compare": self.compare}  # fmt: skip
 
     def digest(self) -> str:
-        """Covers what a prompt can see; neither weight, examples nor provenance, which change no prompt."""
-        return digest(self.to_json())
+        """Covers what a prompt can see, and the lot; neither weight, examples nor provenance, which change no prompt."""
+        return digest(self.to_json() | ({"lot": list(self.lot)} if self.lot is not None else {}))
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,8 +145,13 @@ class Constitution:
         found = places.get(key) or places.get("id") or self.top
         return found or Source(str(self.path or self.name), "", Path()).span()
 
-    def select(self, groups: Iterable[str] | None = None, ids: Iterable[str] | None = None) -> Sequence[Principle]:
+    def select(
+        self, groups: Iterable[str] | None = None, ids: Iterable[str] | None = None, draw: DrawMode = "weight"
+    ) -> Sequence[Principle]:
         """The principles of those groups and with those ids, in the order of the file; None stands for all.
+
+        `draw` is how they are to be drawn: only what that needs goes with them, so that a priority that nobody asks
+        for changes nothing.
 
         Raises:
             KeyError: for a group or an id that the constitution has not.
@@ -141,10 +161,16 @@ class Constitution:
         _known(wanted_groups, self.groups)
         _known(wanted_ids, {p.id for p in self.principles})
         return tuple(
-            p
+            self._to_be_drawn(p, draw)
             for p in self.principles
             if (wanted_groups is None or p.group in wanted_groups) and (wanted_ids is None or p.id in wanted_ids)
         )
+
+    def _to_be_drawn(self, principle: Principle, draw: DrawMode) -> Principle:
+        group = self.groups.get(principle.group) or Group(principle.group)
+        if draw == "group":
+            return replace(principle, lot=Lot("group", group.weight, 1))
+        return replace(principle, lot=Lot("priority", 1.0, group.priority)) if draw == "priority" else principle
 
     def priority(self, principle: Principle) -> int:
         """The priority of the principle's group: 1 is the highest."""

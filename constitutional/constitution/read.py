@@ -74,6 +74,9 @@ def read_source_text(source: Source, path: Path | None, findings: Findings) -> C
     top = reader.top(source)
     if top is None:
         return None
+    if path is not None and path.suffix == ".json" and top.entry("constitution") is None:
+        _published(top, path, findings)
+        return None
     whole = reader.whole(top, path, (path,) if path is not None else ())
     fallback = path.stem if path is not None else "constitution"
     named = {"": whole.ignored, **{id: written.ignored for id, written in whole.principles.items()}}
@@ -108,7 +111,9 @@ class _Reader:
         tree, found = parse(source)
         for one in found:
             self.findings.add(one)
-        return None if tree is None else shape.mapping(tree, "A constitution", self.findings)
+        published = "a published file in JSON is turned into one by `constitutional import-constitution FILE`"
+        help = published if source.name.endswith(".json") else None
+        return None if tree is None else shape.mapping(tree, "A constitution", self.findings, help)
 
     def whole(self, top: MapNode, path: Path | None, chain: tuple[Path, ...]) -> Part:
         """A file joined with all that it includes, which comes first."""
@@ -159,6 +164,12 @@ class _Reader:
         if node is not None and version is not None and version != VERSION:
             message = f"This release reads format {VERSION}, not {version}"
             self.findings.report("bad-value", message, node.span, help=f"write `constitution: {VERSION}`")
+
+
+def _published(top: MapNode, path: Path, findings: Findings) -> None:
+    """Say what to do with a file in somebody else's form."""
+    help = f"turn it into one: `constitutional import-constitution {path.name} -o {path.stem}.yaml`"
+    findings.report("missing-key", "This JSON is no constitution: it lacks `constitution: 1`", top.span, help=help)
 
 
 def _beginning(top: MapNode) -> Span:

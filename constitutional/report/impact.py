@@ -175,14 +175,12 @@ class _Redraw:
         return [p.id for p in draw(among, self.parts["seed"], key[0], key[1], k)] if among else []
 
     def among(self, constitution: Constitution) -> list[Principle]:
+        """The principles that this step would draw from."""
         params = self.parts["params"]
         groups, ids = params.get("groups"), params.get("principles")
         ids = ids if isinstance(ids, list) else None
-        return [
-            p
-            for p in constitution
-            if p.weight > 0 and (groups is None or p.group in groups) and (ids is None or p.id in ids)
-        ]
+        drawn = [p for p in constitution.select(draw=params.get("draw", "weight")) if p.weight > 0]
+        return [p for p in drawn if (groups is None or p.group in groups) and (ids is None or p.id in ids)]
 
 
 def impact(

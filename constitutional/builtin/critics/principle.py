@@ -17,6 +17,7 @@ from constitutional.api import (
     Capability,
     Constitution,
     Critique,
+    DrawMode,
     Forecast,
     Principle,
     Request,
@@ -59,6 +60,9 @@ class PrincipleCritic(RowStage[Response, Critique]):
         """Draw from the principles of these groups only."""
         principles: tuple[str, ...] | None = None
         """Draw from the principles with these ids only."""
+        draw: DrawMode = "weight"
+        """How principles are drawn: by `weight` alone; by `group`, groups first and by their own weights; or by
+        `priority`, those of the most important group first."""
         no_violation: Annotated[str, AfterValidator(_pattern)] = r"^\W*no violation\b"
         """A regular expression, in any case: a critique that begins so found nothing, and the answer may stay."""
         temperature: float = Field(default=0.0, ge=0.0, le=10.0)
@@ -75,7 +79,7 @@ class PrincipleCritic(RowStage[Response, Critique]):
     @classmethod
     def sees(cls, params: Any, constitution: Constitution) -> Sequence[Principle]:
         """Those that can be drawn.  Raises `UserError` where there are none."""
-        return selected(constitution, params.groups, params.principles)
+        return selected(constitution, params.groups, params.principles, params.draw)
 
     @classmethod
     def forecast(cls, params: Any, ahead: Ahead) -> Forecast:

@@ -8,18 +8,22 @@ from typing import Annotated, Any, ClassVar
 from pydantic import Field
 
 from constitutional.api import (
+    Ahead,
     Capability,
     ChoiceRequest,
     Constitution,
+    Forecast,
     Principle,
     Rating,
     Response,
     RowContext,
     RowStage,
     TemplateName,
+    exactly,
     transcript,
 )
 from constitutional.builtin.labellers import judging
+from constitutional.builtin.labellers.ahead import Put, labelling
 from constitutional.builtin.labellers.judging import Answer, JudgeParams, answers, first_of_two
 from constitutional.builtin.labellers.rating import Question, Scale, questions, rating
 from constitutional.builtin.labellers.shots import (
@@ -72,6 +76,10 @@ class Acceptable(RowStage[Response, Rating]):
     @classmethod
     def sees_examples(cls, params: Any) -> bool:
         return isinstance(params.shots, int) and params.shots > 0
+
+    @classmethod
+    def forecast(cls, params: Any, ahead: Ahead) -> Forecast:
+        return labelling(params, ahead, "responses", exactly(1), Put(params.template))
 
     async def process(self, row: Response, ctx: RowContext) -> Sequence[Rating]:
         """Raises `Unanswered` where not one question was answered."""

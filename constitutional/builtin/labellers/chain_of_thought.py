@@ -10,9 +10,11 @@ from typing import Annotated, Any, ClassVar
 from pydantic import AfterValidator, Field
 
 from constitutional.api import (
+    Ahead,
     Capability,
     ChoiceRequest,
     Constitution,
+    Forecast,
     Message,
     Pair,
     Principle,
@@ -25,7 +27,8 @@ from constitutional.api import (
     transcript,
 )
 from constitutional.builtin.labellers import judging
-from constitutional.builtin.labellers.comparing import PairParams, Question, questions, tossed, vote
+from constitutional.builtin.labellers.ahead import Put, labelling
+from constitutional.builtin.labellers.comparing import PairParams, Question, orders, questions, tossed, vote
 from constitutional.builtin.labellers.judging import Answer, answers, read, shares
 from constitutional.builtin.labellers.reasoning import REFUSAL, trouble
 from constitutional.builtin.labellers.shots import ReasonedShot, compared, joined, seen
@@ -87,6 +90,12 @@ class ChainOfThought(RowStage[Pair, Vote]):
     def sees(cls, params: Any, constitution: Constitution) -> Sequence[Principle]:
         """Those that can be drawn or are shown.  Raises `UserError` where there are none."""
         return seen(params, constitution)
+
+    @classmethod
+    def forecast(cls, params: Any, ahead: Ahead) -> Forecast:
+        several, long = orders(params).times(params.samples), params.max_new_tokens
+        return labelling(params, ahead, "pairs", several, Put(params.template, writes=long),
+                         Put(params.answer, besides=ahead.templates[params.template] + long))  # fmt: skip
 
     async def process(self, row: Pair, ctx: RowContext) -> Sequence[Vote]:
         """Raises `Unanswered` where not one question was answered."""

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, Literal, NamedTuple, TypeAlias
 
-from constitutional.api import Pair, Principle, RowContext, Vote, derived_row_id, row_random
+from constitutional.api import Pair, Principle, Range, RowContext, Vote, derived_row_id, exactly, row_random
 from constitutional.builtin.labellers.judging import Answer, Judge, JudgeParams, drawn, judges
 from constitutional.builtin.templates import template_label
 
@@ -20,6 +20,11 @@ class PairParams(JudgeParams):
     """Ask in both orders; in one drawn by chance; or always with the pair's first answer first (biased)."""
     options: tuple[str, str] = ("A", "B")
     """The judge's words for the answer shown first and the one shown second, as the template has them."""
+
+
+def orders(params: Any) -> Range:
+    """In how many orders a pair is put."""
+    return exactly(2 if params.orders == "both" else 1)
 
 
 class Question(NamedTuple):

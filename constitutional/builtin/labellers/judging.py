@@ -15,6 +15,7 @@ from constitutional.api import (
     Capability,
     Choice,
     Constitution,
+    DrawMode,
     Principle,
     RowContext,
     StageParams,
@@ -37,6 +38,9 @@ class JudgeParams(StageParams):
     """How many principles to judge each row by, drawn by weight; or `all`."""
     groups: tuple[str, ...] | None = None
     """Draw from the principles of these groups only."""
+    draw: DrawMode = "weight"
+    """How principles are drawn: by `weight` alone; by `group`, groups first and by their own weights; or by
+    `priority`, those of the most important group first."""
     min_mass: float = Field(default=0.05, ge=0.0, le=1.0)
     """An answer is an abstention where the judge gave the options together less probability than this."""
 
@@ -55,8 +59,13 @@ def judges(ctx: RowContext) -> Sequence[Judge]:
 
 def drawn(params: Any, ctx: RowContext, constitution: Constitution) -> Sequence[Principle]:
     """The principles that this row is judged by, the first drawn first: asking for more adds to the end."""
-    principles = selected(constitution, params.groups)
+    principles = to_draw_from(params, constitution)
     return principles if params.principles == "all" else ctx.draw(principles, k=params.principles)
+
+
+def to_draw_from(params: Any, constitution: Constitution) -> Sequence[Principle]:
+    """The principles that can be drawn.  Raises `UserError` where there are none."""
+    return selected(constitution, params.groups, draw="weight" if params.principles == "all" else params.draw)
 
 
 class Answer(NamedTuple):

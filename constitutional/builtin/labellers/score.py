@@ -10,18 +10,22 @@ from typing import Any, ClassVar
 from pydantic import Field
 
 from constitutional.api import (
+    Ahead,
     Capability,
     ChoiceRequest,
     Constitution,
+    Forecast,
     Principle,
     Rating,
     Response,
     RowContext,
     RowStage,
     TemplateName,
+    exactly,
     transcript,
 )
 from constitutional.builtin.labellers import judging
+from constitutional.builtin.labellers.ahead import Put, labelling
 from constitutional.builtin.labellers.judging import Answer, JudgeParams, answers, read, shares
 from constitutional.builtin.labellers.rating import Question, Scale, questions, rating
 from constitutional.builtin.labellers.shots import Example, RatedShot, about, few_shot, said_by_user, seen
@@ -64,6 +68,10 @@ class Score(RowStage[Response, Rating]):
     def sees(cls, params: Any, constitution: Constitution) -> Sequence[Principle]:
         """Those that can be drawn or are shown.  Raises `UserError` where there are none."""
         return seen(params, constitution)
+
+    @classmethod
+    def forecast(cls, params: Any, ahead: Ahead) -> Forecast:
+        return labelling(params, ahead, "responses", exactly(1), Put(params.template))
 
     async def process(self, row: Response, ctx: RowContext) -> Sequence[Rating]:
         """Raises `Unanswered` where not one question was answered."""

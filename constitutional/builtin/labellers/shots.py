@@ -19,6 +19,7 @@ from constitutional.api import (
     transcript,
     user,
 )
+from constitutional.builtin.labellers.judging import to_draw_from
 from constitutional.builtin.principles import selected
 
 
@@ -123,7 +124,7 @@ def seen(params: Any, constitution: Constitution) -> Sequence[Principle]:
         UserError: if there are none; if an example names an unknown one; or if a principle without examples of its own
             would be asked about, where those are to be shown.
     """
-    drawable = selected(constitution, params.groups)
+    drawable = to_draw_from(params, constitution)
     shots = params.shots
     if isinstance(shots, int):
         bare = [p.id for p in drawable if shots and not p.examples]

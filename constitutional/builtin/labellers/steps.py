@@ -8,10 +8,13 @@ from typing import Annotated, Any, ClassVar
 from pydantic import Field
 
 from constitutional.api import (
+    Ahead,
     Capability,
     ChoiceRequest,
     Constitution,
+    Forecast,
     Principle,
+    Range,
     Rating,
     Response,
     RowContext,
@@ -20,6 +23,7 @@ from constitutional.api import (
     transcript,
 )
 from constitutional.builtin.labellers import judging
+from constitutional.builtin.labellers.ahead import Put, labelling
 from constitutional.builtin.labellers.judging import Answer, JudgeParams, answers, first_of_two
 from constitutional.builtin.labellers.rating import Question, Scale, questions, rating
 from constitutional.builtin.labellers.shots import Example, StepShot, about, few_shot, said_by_user, seen
@@ -64,6 +68,10 @@ class Steps(RowStage[Response, Rating]):
     def sees(cls, params: Any, constitution: Constitution) -> Sequence[Principle]:
         """Those that can be drawn or are shown.  Raises `UserError` where there are none."""
         return seen(params, constitution)
+
+    @classmethod
+    def forecast(cls, params: Any, ahead: Ahead) -> Forecast:
+        return labelling(params, ahead, "responses", Range(1.0, params.most_steps), Put(params.template))
 
     async def process(self, row: Response, ctx: RowContext) -> Sequence[Rating]:
         """Raises `Unanswered` where not one question was answered."""
