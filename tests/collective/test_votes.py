@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from constitutional.table import as_whole, read_ids, read_table, safe_cell
 from constitutional.collective.votes import ABSENT, clean, cleaned, read_export, read_groups, read_tossed
 from constitutional.errors import DataError
+from constitutional.table import as_whole, read_ids, read_table, safe_cell
 from tests.collective.exports import export, votes
 
 ROWS = {7: [1, -1, None], 3: [0, 1, 1], 5: [None, None, 1]}
