@@ -53,7 +53,7 @@ class Principle:
     #: Where the principle comes from, for people.
     about: str = ""
     #: Who stands behind it, by opinion group.
-    support: Mapping[str, Support] = field(default_factory=dict)
+    support: Mapping[str, Support] = field(default_factory=dict, hash=False)
 
     def to_json(self) -> dict[str, Json]:
         """What a prompt can see, under the names that templates use."""

@@ -37,8 +37,9 @@ def votes(name):
     return found
 
 
-@pytest.mark.parametrize(("turn", "judge", "people"), [(1, 0.85, 0.81), (2, 0.85, 0.82)])
+@pytest.mark.parametrize(("turn", "judge", "people"), [(1, 0.859, 0.820), (2, 0.853, 0.834)])
 def test_agreement_without_ties_is_the_published(turn, judge, people):
+    """Published: 85 and 85 % with GPT-4, 81 and 82 % among people, in turns 1 and 2."""
     human, model = votes("human.jsonl"), votes("gpt4_pair.jsonl")
     judged = []
     for at, said in human.items():
@@ -49,6 +50,6 @@ def test_agreement_without_ties_is_the_published(turn, judge, people):
             judged += [Judged(item, who, one) for who, one in said.items()]
     key = Key(tuple({one.item.id: one.item for one in judged}.values()), "mt-bench", "pairs", 0, len(human), 0)
     found = report(key, judged)["all"]
-    assert found["judge_with_people"]["without_ties"]["value"] == pytest.approx(judge, abs=0.015)
-    assert found["people"]["without_ties"]["value"] == pytest.approx(people, abs=0.025)
+    assert found["judge_with_people"]["without_ties"]["value"] == pytest.approx(judge, abs=0.001)
+    assert found["people"]["without_ties"]["value"] == pytest.approx(people, abs=0.001)
     assert 0.3 < found["people"]["alpha"]["value"] < 0.8
