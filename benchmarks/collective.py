@@ -20,6 +20,7 @@ import numpy as np
 
 from constitutional.collective.alignment import realigned
 from constitutional.collective.build import Rules, build
+from constitutional.collective.consensus import consensus, default_threshold
 from constitutional.collective.opinion import agreement, groups, opinion_map
 from constitutional.collective.picture import picture
 from constitutional.collective.report import summary
@@ -56,7 +57,7 @@ def measure(data: Path) -> tuple[list[dict[str, Any]], dict[str, Any], str]:
     ]
     more = {
         "small_clusters_first": by_small_clusters(column.map.points, right),
-        "maps": by_map(column.votes, right),
+        "maps": by_map(column.votes, right, build(data, rules, name="ccai").votes.groups),
         "summary": summary(made["fresh"]),
     }
     return table, more, picture(made["realigned"])
@@ -73,16 +74,21 @@ def by_small_clusters(points: Any, right: Any) -> dict[str, Any]:
     return {"lowest": round(min(found), 3), "highest": round(max(found), 3), "k_chosen_by_seed": chosen, "seeds": SEEDS}
 
 
-def by_map(votes: Any, right: Any) -> list[dict[str, Any]]:
-    """What the map decides: number of groups, and agreement of two groups with the published ones."""
+def by_map(votes: Any, right: Any, polis: Any) -> list[dict[str, Any]]:
+    """What the map decides: number of groups, agreement of two groups with the published ones and with those of Polis' own
+    server, which the raw export has; and how many statements pass with two groups and with as many as the silhouette says."""
+    server = np.unique(np.array(polis), return_inverse=True)[1]
     found = []
     for samples in ("people", "statements"):
         for missing in ("mean", "zero"):
             place = opinion_map(votes, missing, samples)
+            two, chosen = groups(place.points, choices=(2,)), groups(place.points)
             found.append({
-                "samples": samples, "missing": missing, "variance": [round(v, 4) for v in place.variance],
-                "k": groups(place.points).k,
-                "agreement_of_two_groups": round(agreement(groups(place.points, choices=(2,)).labels, right), 3),
+                "samples": samples, "missing": missing, "variance": [round(v, 4) for v in place.variance], "k": chosen.k,
+                "agreement_with_published": round(agreement(two.labels, right), 3),
+                "agreement_with_polis": round(agreement(two.labels, server), 3),
+                "passing_with_two": int(consensus(votes, two.labels).passing(THRESHOLD).sum()),
+                "passing_with_k": int(consensus(votes, chosen.labels).passing(default_threshold(chosen.k)).sum()),
             })  # fmt: skip
     return found
 

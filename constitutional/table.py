@@ -92,6 +92,29 @@ def read_ids(path: Path) -> dict[int, int]:
     return found
 
 
+@dataclass(frozen=True, slots=True)
+class Text:
+    """One line of a text, with its number."""
+
+    path: Path
+    number: int
+    text: str
+
+    @property
+    def place(self) -> str:
+        return f"{self.path}:{self.number}"
+
+
+def read_lines(path: Path) -> Iterator[Text]:
+    """The lines of a text, one at a time and none without end.
+
+    Raises:
+        DataError: with file and line, if the file cannot be read, is too large or is not UTF-8.
+    """
+    for number, text in enumerate(_lines(path), start=1):
+        yield Text(path, number, text)
+
+
 def _lines(path: Path) -> Iterator[str]:
     number = 1
     try:

@@ -106,16 +106,24 @@ def judge_with_people(by_item: ByItem, margin: float, seed: int, name: str, miss
 
 
 def among_people(by_item: ByItem, seed: int, name: str) -> dict[str, Figure]:
-    """Agreement and kappa of all pairs of people who judged the same item, and alpha of all of them together."""
-    matrices, together = [], []
+    """Agreement and kappa of all pairs of people who judged the same item, and alpha of all of them together.
+
+    A pair of people has no order, so each counts half in one order and half in the other: kappa is then that of Scott
+    (1955), with the habits of all people pooled.
+    """
+    matrices, decided, together = [], [], []
     for item, verdicts in by_item.items():
         said = sorted((one.annotator, NUMBER[one.verdict]) for one in verdicts if one.verdict is not None)
         pairs = [(one[1], other[1]) for one, other in combinations(said, 2)]
-        matrices.append((confusion(pairs, SIZE, item.weight), item.label.pair))
+        both = pairs + [(other, one) for one, other in pairs]
+        firm = [pair for pair in both if NUMBER["tie"] not in pair]
+        matrices.append((confusion(both, SIZE, item.weight / 2), item.label.pair))
+        decided.append((confusion(firm, SIZE, item.weight / 2), item.label.pair))
         together.append((coincidences([verdict for _, verdict in said], SIZE, item.weight), item.label.pair))
     make = _Maker(seed, f"people/{name}", {})
     return {
         "agreement": make("agreement", matrices, raw_agreement),
+        "without_ties": make("without_ties", decided, raw_agreement),
         "kappa": make("kappa", matrices, cohen_kappa),
         "alpha": make("alpha", together, krippendorff_alpha),
     }

@@ -13,14 +13,13 @@ from constitutional.audit.sample import Item, Key
 from constitutional.errors import DataError
 from constitutional.ids import derived_row_id
 from constitutional.records import Preference, Vote, trl_row
-from constitutional.table import read_table
+from constitutional.table import read_lines, read_table
 from constitutional.text import one_line
 
 #: How an annotator may write each answer, in lower case.
 WRITTEN: Final = {"a": "A", "b": "B", "tie": "tie", "t": "tie", "=": "tie", "skip": "skip", "s": "skip"}
 SKIPPED: Final = "skipped by the annotator"
 SHOWN: Final = 50
-MAX_BYTES: Final = 64 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,27 +58,27 @@ def read_verdicts(paths: Sequence[Path], key: Key, *, partial: bool = False) -> 
     known = {item.id: item for item in key.items}
     wrong: list[str] = []
     found: dict[tuple[str, str], tuple[Judged, str]] = {}
-    missing = 0
+    people: dict[str, Path] = {}
     for path in paths:
-        people: set[str] = set()
-        for line in _lines(path):
+        empty = True
+        for line in _lines(path, wrong):
             one = _judged(line, known, _named(path), wrong)
-            if isinstance(one, str):
-                people.add(one)
-            elif one is not None:
-                people.add(one.annotator)
+            empty = False
+            if one is None:
+                continue
+            people.setdefault(one if isinstance(one, str) else one.annotator, path)
+            if isinstance(one, Judged):
                 first = found.setdefault((one.annotator, one.item.id), (one, line.place))
                 if first[0] is not one:
                     wrong.append(f"{line.place}: {one.annotator} judged {one.item.id} on {first[1]} already")
-        if not people:
+        if empty:
             wrong.append(f"{path}: there are no verdicts")
-        for name in sorted(people):
-            lacking = [id for id in known if (name, id) not in found]
-            missing += len(lacking)
-            if lacking and not partial:
-                wrong.append(
-                    f"{path}: {name} left {len(lacking)} of {len(known)} without a verdict, such as {lacking[0]}"
-                )
+    missing = 0
+    for name, path in people.items():
+        lacking = [id for id in known if (name, id) not in found]
+        missing += len(lacking)
+        if lacking and not partial:
+            wrong.append(f"{path}: {name} left {len(lacking)} of {len(known)} without a verdict, such as {lacking[0]}")
     if wrong:
         shown = wrong[:SHOWN] + ([f"and {len(wrong) - SHOWN} more"] if len(wrong) > SHOWN else [])
         raise DataError("\n".join([f"{len(wrong)} mistakes in the verdicts" if len(wrong) > 1 else "a mistake", *shown]),
@@ -108,36 +107,23 @@ def _judged(line: _Line, known: dict[str, Item], annotator: str, wrong: list[str
     return Judged(known[id], name, WRITTEN[said.lower()])
 
 
-def _lines(path: Path) -> Iterator[_Line]:
-    if path.suffix == ".jsonl":
-        yield from _jsonl(path)
+def _lines(path: Path, wrong: list[str]) -> Iterator[_Line]:
+    """The lines of a file; a line that is no JSON object is noted, and skipped."""
+    if path.suffix != ".jsonl":
+        for row in read_table(path, ["id", "verdict"]):
+            yield _Line(row.place, dict(row.cells))
         return
-    for line in read_table(path, ["id", "verdict"]):
-        yield _Line(line.place, dict(line.cells))
-
-
-def _jsonl(path: Path) -> Iterator[_Line]:
-    try:
-        if path.stat().st_size > MAX_BYTES:
-            raise DataError(f"{path} is larger than {MAX_BYTES // 1024**2} MiB")
-        texts = path.read_text(encoding="utf-8-sig").split("\n")
-    except UnicodeDecodeError as error:
-        raise DataError(f"{path}: not UTF-8 ({error.reason})", help="convert the file to UTF-8") from error
-    except OSError as error:
-        raise DataError(f"{path}: {error.strerror or error}") from error
-    for number, text in enumerate(texts, start=1):
-        if text.strip():
-            yield _Line(f"{path}:{number}", _cells(f"{path}:{number}", text))
-
-
-def _cells(place: str, text: str) -> dict[str, str]:
-    try:
-        said: Any = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise DataError(f"{place}: not JSON: {error}") from error
-    if not isinstance(said, dict):
-        raise DataError(f"{place}: not an object")
-    return {str(name): value for name, value in said.items() if isinstance(value, str)}
+    for line in read_lines(path):
+        if line.text.strip():
+            try:
+                said: Any = json.loads(line.text)
+            except (ValueError, RecursionError) as error:
+                wrong.append(f"{line.place}: not JSON: {error}")
+                continue
+            if isinstance(said, dict):
+                yield _Line(line.place, {str(name): value for name, value in said.items() if isinstance(value, str)})
+            else:
+                wrong.append(f"{line.place}: not an object")
 
 
 # -- for other stages ------------------------------------------------------------------------------------------------

@@ -48,6 +48,9 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
     help="Opinion groups: new ones; the export's own; or its own in the order that fits the votes.",
 )
 @click.option(
+    "--k", type=click.IntRange(2, 26), metavar="N", help="How many fresh groups (default: 2 to 5, by silhouette)."
+)
+@click.option(
     "--group-file", type=_FILE, metavar="FILE", help="Table with `participant` and `group-id` in place of the export's."
 )
 @click.option(
@@ -66,8 +69,8 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 )
 @click.option(
     "--missing",
-    type=click.Choice(["zero", "mean"]),
-    default="zero",
+    type=click.Choice(["mean", "zero"]),
+    default="mean",
     show_default=True,
     help="What stands for an absent vote on the map: the statement's mean, or a pass.",
 )

@@ -12,7 +12,17 @@ import numpy as np
 from constitutional.collective import alignment, principles
 from constitutional.collective.alignment import Alignment
 from constitutional.collective.consensus import Consensus, consensus, default_threshold
-from constitutional.collective.opinion import Grouping, Labels, Map, Missing, Samples, by_size, groups, opinion_map
+from constitutional.collective.opinion import (
+    CHOICES,
+    Grouping,
+    Labels,
+    Map,
+    Missing,
+    Samples,
+    by_size,
+    groups,
+    opinion_map,
+)
 from constitutional.collective.principles import Chosen
 from constitutional.collective.votes import Cleaning, Moderation, Votes, clean, read_export, read_groups, read_tossed
 from constitutional.collective.wording import usable
@@ -35,6 +45,8 @@ class Rules:
     samples: Samples = "people"
     #: Whose groups count: new ones from the votes, the column's, or the column's in the order that fits the votes.
     groups: Source = "fresh"
+    #: How many fresh groups; by silhouette where left out.
+    k: int | None = None
     #: Least group-aware consensus; 0.85 to the power of the number of groups where left out.
     threshold: float | None = None
     #: Cosine from which two statements are near-duplicates, which are merged; None merges nothing.
@@ -86,7 +98,7 @@ def build(folder: Path, rules: Rules | None = None, *, name: str | None = None, 
     everything = read_export(folder)
     votes, cleaning = clean(everything, list(read_tossed(folder, toss)), rules.min_votes, rules.moderation)
     place = opinion_map(votes, rules.missing, rules.samples)
-    fresh = groups(place.points, rules.seed)
+    fresh = groups(place.points, rules.seed, CHOICES if rules.k is None else (rules.k,))
     written = _column(votes, read_groups(group_file) if group_file else None)
     found = _compared(votes, written, place, rules.seed)
     labels = _labels(rules.groups, votes, fresh.labels, written, found)

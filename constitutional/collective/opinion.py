@@ -93,22 +93,44 @@ def groups(points: Floats, seed: int = 0, choices: tuple[int, ...] = CHOICES, ba
     Raises:
         DataError: if there are too few different points for two groups.
     """
-    cluster, metrics = _sklearn("cluster"), _sklearn("metrics")
-    sites, member = points, np.arange(len(points))
-    if base is not None and base < len(points):
-        small = cluster.KMeans(base, n_init=RESTARTS, random_state=seed).fit(points)
-        sites, member = small.cluster_centers_, small.labels_
-    different = len(np.unique(np.round(sites, 12), axis=0))
-    found: dict[int, Any] = {}
-    for k in sorted(set(choices)):
-        if 2 <= k < len(sites) and k <= different:
-            labels = cluster.KMeans(k, n_init=RESTARTS, random_state=seed).fit(sites).labels_
-            found[k] = (float(metrics.silhouette_score(sites, labels)), labels)
+    with _one_thread():
+        sites, member = _sites(points, seed, base)
+        found = _tried(sites, seed, choices)
     if not found:
-        raise DataError(f"{different} different points make no {min(choices, default=2)} groups",
+        raise DataError(f"{_different(sites)} different points make no {min(choices, default=2)} groups",
                         help="more people, or fewer groups")  # fmt: skip
     best = max(found, key=lambda k: (found[k][0], -k))
-    return Grouping(by_size(np.asarray(found[best][1])[member]), {k: value for k, (value, _) in found.items()})
+    return Grouping(by_size(found[best][1][member]), {k: value for k, (value, _) in found.items()})
+
+
+def _sites(points: Floats, seed: int, base: int | None) -> tuple[Floats, Labels]:
+    """What is grouped, and which of it each person belongs to."""
+    if base is None or base >= len(points):
+        return points, np.arange(len(points))
+    small = _sklearn("cluster").KMeans(base, n_init=RESTARTS, random_state=seed).fit(points)
+    return np.asarray(small.cluster_centers_), np.asarray(small.labels_)
+
+
+def _tried(sites: Floats, seed: int, choices: tuple[int, ...]) -> dict[int, tuple[float, Labels]]:
+    """Silhouette and labels for each number of groups that there are points for."""
+    found = {}
+    for k in sorted(set(choices)):
+        if 2 <= k < len(sites) and k <= _different(sites):
+            labels = _sklearn("cluster").KMeans(k, n_init=RESTARTS, random_state=seed).fit(sites).labels_
+            found[k] = (float(_sklearn("metrics").silhouette_score(sites, labels)), np.asarray(labels))
+    return found
+
+
+def _different(sites: Floats) -> int:
+    return len(np.unique(np.round(sites, 12), axis=0))
+
+
+def _one_thread() -> Any:
+    """Sums in one order, so that groups do not depend on how many cores there are; and on this little data it is quicker."""
+    _sklearn("cluster")
+    from threadpoolctl import threadpool_limits
+
+    return threadpool_limits(1)
 
 
 def by_size(labels: Labels) -> Labels:

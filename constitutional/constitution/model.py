@@ -67,7 +67,7 @@ class Principle:
     #: Where the principle comes from, for people.
     about: str = ""
     #: Who stands behind it, by opinion group.
-    support: Mapping[str, Support] = field(default_factory=dict)
+    support: Mapping[str, Support] = field(default_factory=dict, hash=False)
     #: Whether no file that includes the principle's own may override it.
     core: bool = False
     #: None where the weight alone decides.

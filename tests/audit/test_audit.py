@@ -7,16 +7,23 @@ import json
 import re
 import shutil
 import subprocess
+import tempfile
 from html.parser import HTMLParser
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from hypothesis import given
+from hypothesis import strategies as st
 
-from constitutional.audit.sample import read_key
+from constitutional.audit.figures import report, table
+from constitutional.audit.labels import Label
+from constitutional.audit.sample import draw, read_key
+from constitutional.audit.verdicts import Judged, read_verdicts
 from constitutional.cli.audit import audit
 from constitutional.cli.run import run
 from constitutional.errors import DataError, UserError
-from constitutional.records import Preference, Vote
+from constitutional.records import Preference, Vote, user
 from constitutional.rows import to_record
 from tests.audit.support import careful, contrary, filled, project
 
@@ -82,7 +89,6 @@ def test_nothing_in_the_sheet_depends_on_what_the_judge_said(here):
     """Turn every verdict of the judge round, keeping how sure it was: the sheet is the same to the byte."""
     from dataclasses import replace
 
-    from constitutional.audit.sample import draw
     from constitutional.audit.sheet import as_csv, as_jsonl, as_page
 
     _, key, _ = drawn(here, "-n", "500")
@@ -334,6 +340,67 @@ def test_all_mistakes_are_told_at_once(here):
     assert "s.zed.csv:5: 'maybe' is no verdict" in said
     assert "zed left 3 of 10 without a verdict" in said
     assert not (here / "sv.jsonl").exists()
+
+
+def test_lines_that_are_no_objects_are_told_with_the_rest(here):
+    drawn(here, "-n", "10")
+    (here / "s.zed.jsonl").write_text('{"id": "ffff", "verdict": "A"}\n[]\n{"id"\n')
+    with pytest.raises(DataError) as told:
+        imported(here, "s.zed.jsonl")
+    said = str(told.value)
+    assert "3 mistakes" in said
+    assert "s.zed.jsonl:1: 'ffff' is not in the sample" in said
+    assert "s.zed.jsonl:2: not an object" in said
+    assert "s.zed.jsonl:3: not JSON" in said
+    (here / "s.zed.jsonl").write_text("")
+    with pytest.raises(DataError, match=r"s\.zed\.jsonl: there are no verdicts"):
+        imported(here, "s.zed.jsonl")
+
+
+def test_one_person_may_give_back_two_files(here):
+    _, key, _ = drawn(here, "-n", "10")
+    ids = [item.id for item in key.items]
+    for number, part in enumerate((ids[:4], ids[4:])):
+        (here / f"s.{number}.csv").write_text("id,annotator,verdict\n" + "".join(f"{id},ann,A\n" for id in part))
+    assert imported(here, "s.0.csv", "s.1.csv")["sample"]["annotators"] == ["ann"]
+
+
+@given(st.binary(max_size=200), st.sampled_from([".csv", ".jsonl"]))
+def test_any_bytes_are_verdicts_or_a_mistake(content, suffix):
+    label = Label("p", "kind", (user("hi"),), "one", "two", 0.9, "judge")
+    key = draw([label], 1, 0, {})
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / f"s.x{suffix}"
+        path.write_bytes(content)
+        try:
+            judged, missing = read_verdicts([path], key, partial=True)
+        except DataError as error:
+            assert str(path) in str(error)
+        else:
+            assert len(judged) + missing >= 1
+
+
+@given(st.lists(st.tuples(st.sampled_from("pqr"), st.floats(0, 1), st.sampled_from(["A", "B", "tie", "skip"]),
+                          st.sampled_from(["ann", "bob"])), max_size=15), st.integers(0, 3))  # fmt: skip
+def test_every_report_is_whole_and_plain_json(said, seed):
+    """Whatever was said: counts add up, bounds hold the value, and nothing is NaN."""
+    labels = [
+        Label(f"{pair}{n}", "kind", (user("hi"),), "one", "two", p, "judge") for n, (pair, p, _, _) in enumerate(said)
+    ]
+    if not labels:
+        return
+    key = draw(labels, 99, seed, {})
+    by_pair = {item.label.pair: item for item in key.items}
+    judged = [Judged(by_pair[label.pair], who, word) for label, (_, _, word, who) in zip(labels, said, strict=True)]
+    made = report(key, judged)
+    json.dumps(made, allow_nan=False)
+    found = made["all"]["judge_with_people"]["agreement"]
+    assert found["n"] + found["unscored"] == len(labels)
+    for part in (made["all"]["judge_with_people"], made["all"]["people"]):
+        for one in part.values():
+            if one["low"] is not None:
+                assert one["low"] - 1e-6 <= one["value"] <= one["high"] + 1e-6
+    assert all(isinstance(line, str) for line in table(made))
 
 
 def test_what_is_missing_is_counted_and_no_verdict(here):

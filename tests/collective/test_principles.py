@@ -205,6 +205,16 @@ def test_a_column_that_is_not_there_or_not_for_all_is_no_column(tmp_path):
         build(camps(tmp_path, groups={0: "0", 1: "1"}), Rules(min_votes=3, groups="column"))
 
 
+def test_the_number_of_groups_may_be_given(tmp_path):
+    folder = camps(tmp_path)
+    three = build(folder, Rules(min_votes=3, k=3))
+    assert three.fresh.k == 3
+    assert list(three.fresh.silhouettes) == [3]
+    assert set(three.constitution.principles[0].support) == {"a", "b", "c"}
+    with pytest.raises(DataError, match="make no 61 groups"):
+        build(folder, Rules(min_votes=3, k=61))
+
+
 def test_the_same_votes_give_the_same_file(tmp_path):
     folder = camps(tmp_path)
     assert to_yaml(build(folder, Rules(min_votes=3)).constitution) == to_yaml(
@@ -260,3 +270,14 @@ def test_the_command_does_not_overwrite_and_reports(tmp_path):
     again = CliRunner().invoke(collective, words)
     assert again.exit_code == 2
     assert "--force replaces it" in again.output
+
+
+def test_the_command_and_python_have_the_same_defaults():
+    """A default that differs would make two constitutions of the same votes."""
+    from dataclasses import fields
+
+    given = {option.name: option.default for option in collective.params}
+    for field in fields(Rules):
+        if field.name in given and field.name not in ("threshold", "most", "k"):
+            assert given[field.name] == field.default, field.name
+    assert {field.name for field in fields(Rules)} <= set(given)

@@ -158,6 +158,7 @@ def test_provenance_is_read_and_changes_no_prompt():
     assert principle.support == {"a": Support(3, 1, 5), "b": Support(0, 0, 0)}
     (bare,) = read("constitution: 1\nprinciples:\n  - {id: kind, rule: Be kind.}\n")
     assert principle.digest() == bare.digest()
+    assert len({principle, bare}) == 2
 
 
 @pytest.mark.parametrize(
