@@ -94,7 +94,7 @@ def _of_model(name: str, answers: Sequence[Answer]) -> list[Line]:
     for answer in answers:
         text = answer.response.completion
         answer.others[RULES] = read(text, answer.response.prompt[-1].content).label if text.strip() else None
-    return [*_shares(short, answers), *_agreements(short, answers), *_ahead(short, answers)]
+    return [*_shares(short, answers), *_agreements(short, answers), *_ahead(short, answers), *_together(short, answers)]
 
 
 def _shares(name: str, answers: Sequence[Answer]) -> list[Line]:
@@ -157,6 +157,24 @@ def _ahead(name: str, answers: Sequence[Answer]) -> list[Line]:
         found = change(ours, theirs, generator(SEED, name, what, "ahead"))
         lines.append(Line(STUDY, f"{name}: our rules ahead of string matching, {what}, held-out half", found))
     return lines
+
+
+def _together(name: str, answers: Sequence[Answer]) -> list[Line]:
+    """What a judge adds to the rules: labels where the two agree, and how often they do; the rest is abstained from."""
+    held = [answer for answer in answers if answer.held_out and "GPT-4" in answer.others]
+    if not held:
+        return []
+    same = [answer.others[RULES] is not None and answer.others[RULES] == answer.others["GPT-4"] for answer in held]
+    right = [_agrees(answer, RULES, _exactly) for answer, kept in zip(held, same, strict=True) if kept]
+    what = f"{name}: our rules and people where GPT-4 agrees with the rules, three labels, held-out half"
+    return [
+        Line(
+            STUDY,
+            what,
+            share(right, generator(SEED, name, "together"), unscored={"they differ": len(held) - len(right)}),
+        ),
+        Line(STUDY, f"{name}: coverage of those, held-out half", share(same, generator(SEED, name, "covered"))),
+    ]
 
 
 def _agrees(answer: Answer, who: str, same: Same) -> bool:

@@ -123,6 +123,10 @@ def test_refusals_are_counted_and_rules_are_set_beside_people() -> None:
     assert value(found, "answers: our rules and people, three labels") == 1.0
     assert value(found, "answers: our rules and people, three labels, held-out half") == 1.0
     assert value(found, "answers: our rules ahead of string matching, three labels, held-out half") == 0.5
+    together = by_name(found)[
+        "answers: our rules and people where GPT-4 agrees with the rules, three labels, held-out half"
+    ]
+    assert (together.ours["value"], together.ours["n"], together.ours["unscored"]) == (1.0, 1, 1)
     assert found.warnings == ["answers: 1 answers have no label by GPT-4; the published agreement counts them as wrong"]
 
 

@@ -55,7 +55,7 @@ def test_intervals_hold_the_truth() -> None:
 
 
 def test_the_unit_of_length_and_the_order_of_models_are_nothing() -> None:
-    made = world(5, 150)
+    made = world(10, 150)
     words = World(made.preference, made.longer / 5.5, made.true)
     turned = World(made.preference[::-1], made.longer[::-1], made.true)
     assert rates(words) == pytest.approx(rates(made), abs=1e-9)
@@ -64,7 +64,7 @@ def test_the_unit_of_length_and_the_order_of_models_are_nothing() -> None:
 
 def test_a_model_does_not_grade_its_own_instructions() -> None:
     """What one model does on an instruction moves its own rate through its own verdicts only."""
-    made = world(6, 200)
+    made = world(12, 200)
     won = made.preference.copy()
     won[0] = np.random.default_rng(5).permutation(won[0])
     before, after = rates(made), rates(made._replace(preference=won))
@@ -72,7 +72,7 @@ def test_a_model_does_not_grade_its_own_instructions() -> None:
 
 
 def test_missing_verdicts_are_left_out() -> None:
-    made = world(6, 200)
+    made = world(12, 200)
     holes = made.preference.copy()
     holes[:, ::10] = np.nan
     found = length_controlled(holes, made.longer, np.random.default_rng(1), resamples=10)
@@ -83,8 +83,8 @@ def test_missing_verdicts_are_left_out() -> None:
 @given(st.integers(0, 10**6))
 def test_rates_stay_rates_whatever_the_verdicts(seed: int) -> None:
     rng = np.random.default_rng(seed)
-    won = rng.choice([0.0, 0.5, 1.0], p=rng.dirichlet([0.3, 0.3, 0.3]), size=(4, 12))
-    found = length_controlled(won, rng.normal(size=(4, 12)) * rng.choice([0, 1, 1e6]), rng, resamples=5)
+    won = rng.choice([0.0, 0.5, 1.0], p=rng.dirichlet([0.3, 0.3, 0.3]), size=(10, 12))
+    found = length_controlled(won, rng.normal(size=(10, 12)) * rng.choice([0, 1, 1e6]), rng, resamples=5)
     for one in found:
         assert all(0 <= value <= 1 for value in one.rate)
 
@@ -92,7 +92,7 @@ def test_rates_stay_rates_whatever_the_verdicts(seed: int) -> None:
 @pytest.mark.parametrize(
     ("preference", "why"),
     [
-        (np.ones((2, 5)), "at least 3 models"),
+        (np.ones((9, 5)), "at least 10 models"),
         (np.full((3, 5), 1.5), "0 to 1"),
         (np.array([[1.0], [0.0], [np.nan]]), "needs a verdict"),
         (np.ones(5), "models, instructions"),
