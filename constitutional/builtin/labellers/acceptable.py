@@ -8,9 +8,13 @@ from typing import Annotated, Any, ClassVar
 from pydantic import Field
 
 from constitutional.api import (
+    MAIN,
+    Ahead,
+    Asking,
     Capability,
     ChoiceRequest,
     Constitution,
+    Forecast,
     Principle,
     Rating,
     Response,
@@ -20,6 +24,7 @@ from constitutional.api import (
     transcript,
 )
 from constitutional.builtin.labellers import judging
+from constitutional.builtin.labellers.ahead import judged
 from constitutional.builtin.labellers.judging import Answer, JudgeParams, answers, first_of_two
 from constitutional.builtin.labellers.rating import Question, Scale, questions, rating
 from constitutional.builtin.labellers.shots import (
@@ -72,6 +77,11 @@ class Acceptable(RowStage[Response, Rating]):
     @classmethod
     def sees_examples(cls, params: Any) -> bool:
         return isinstance(params.shots, int) and params.shots > 0
+
+    @classmethod
+    def forecast(cls, params: Any, ahead: Ahead) -> Forecast:
+        found = judged(params, ahead, "responses")
+        return Forecast({MAIN: found.rows}, [Asking(judge, found.calls, found.reads) for judge in found.judges])
 
     async def process(self, row: Response, ctx: RowContext) -> Sequence[Rating]:
         """Raises `Unanswered` where not one question was answered."""

@@ -10,12 +10,17 @@ from typing import Annotated, Any, ClassVar
 from pydantic import AfterValidator, Field
 
 from constitutional.api import (
+    MAIN,
+    Ahead,
+    Asking,
     Capability,
     ChoiceRequest,
     Constitution,
+    Forecast,
     Message,
     Pair,
     Principle,
+    Range,
     Request,
     RowContext,
     RowStage,
@@ -25,6 +30,7 @@ from constitutional.api import (
     transcript,
 )
 from constitutional.builtin.labellers import judging
+from constitutional.builtin.labellers.ahead import judged, orders
 from constitutional.builtin.labellers.comparing import PairParams, Question, questions, tossed, vote
 from constitutional.builtin.labellers.judging import Answer, answers, read, shares
 from constitutional.builtin.labellers.reasoning import REFUSAL, trouble
@@ -87,6 +93,15 @@ class ChainOfThought(RowStage[Pair, Vote]):
     def sees(cls, params: Any, constitution: Constitution) -> Sequence[Principle]:
         """Those that can be drawn or are shown.  Raises `UserError` where there are none."""
         return seen(params, constitution)
+
+    @classmethod
+    def forecast(cls, params: Any, ahead: Ahead) -> Forecast:
+        """Reasons first, then the answer where there were any."""
+        found, most = judged(params, ahead, "pairs", orders(params) * params.samples), params.max_new_tokens
+        again = found.reads.plus(Range(ahead.templates[params.answer], ahead.templates[params.answer] + most))
+        reasons = [Asking(judge, found.calls, found.reads, most) for judge in found.judges]
+        choices = [Asking(judge, found.calls.or_less(), again) for judge in found.judges]
+        return Forecast({MAIN: found.rows}, [*reasons, *choices])
 
     async def process(self, row: Pair, ctx: RowContext) -> Sequence[Vote]:
         """Raises `Unanswered` where not one question was answered."""

@@ -19,14 +19,13 @@ from constitutional.api import (
     Pair,
     Principle,
     RowContext,
-    Rows,
     RowStage,
     TemplateName,
     Vote,
-    exactly,
     transcript,
 )
 from constitutional.builtin.labellers import judging
+from constitutional.builtin.labellers.ahead import judged, orders
 from constitutional.builtin.labellers.comparing import PairParams, Question, questions, tossed, vote
 from constitutional.builtin.labellers.judging import Answer, answers, first_of_two
 from constitutional.builtin.labellers.shots import Shot, compared, few_shot, own_examples, seen
@@ -69,11 +68,8 @@ class MultipleChoice(RowStage[Pair, Vote]):
 
     @classmethod
     def forecast(cls, params: Any, ahead: Ahead) -> Forecast:
-        rows, known = ahead.rows("pairs"), len(ahead.principles)
-        principles = known if params.principles == "all" else min(params.principles, known)
-        calls = rows.count.times(principles * (2 if params.orders == "both" else 1))
-        reads = rows.text.plus(exactly(ahead.templates[params.template])).plus(ahead.principle())
-        return Forecast({MAIN: Rows(calls, rows.prompt, rows.said)}, [Asking("model", calls, reads)])
+        found = judged(params, ahead, "pairs", orders(params))
+        return Forecast({MAIN: found.rows}, [Asking(judge, found.calls, found.reads) for judge in found.judges])
 
     async def process(self, row: Pair, ctx: RowContext) -> Sequence[Vote]:
         """Raises `Unanswered` where not one question was answered."""

@@ -10,9 +10,13 @@ from typing import Any, ClassVar
 from pydantic import Field
 
 from constitutional.api import (
+    MAIN,
+    Ahead,
+    Asking,
     Capability,
     ChoiceRequest,
     Constitution,
+    Forecast,
     Principle,
     Rating,
     Response,
@@ -22,6 +26,7 @@ from constitutional.api import (
     transcript,
 )
 from constitutional.builtin.labellers import judging
+from constitutional.builtin.labellers.ahead import judged
 from constitutional.builtin.labellers.judging import Answer, JudgeParams, answers, read, shares
 from constitutional.builtin.labellers.rating import Question, Scale, questions, rating
 from constitutional.builtin.labellers.shots import Example, RatedShot, about, few_shot, said_by_user, seen
@@ -64,6 +69,11 @@ class Score(RowStage[Response, Rating]):
     def sees(cls, params: Any, constitution: Constitution) -> Sequence[Principle]:
         """Those that can be drawn or are shown.  Raises `UserError` where there are none."""
         return seen(params, constitution)
+
+    @classmethod
+    def forecast(cls, params: Any, ahead: Ahead) -> Forecast:
+        found = judged(params, ahead, "responses")
+        return Forecast({MAIN: found.rows}, [Asking(judge, found.calls, found.reads) for judge in found.judges])
 
     async def process(self, row: Response, ctx: RowContext) -> Sequence[Rating]:
         """Raises `Unanswered` where not one question was answered."""
