@@ -15,6 +15,10 @@ if TYPE_CHECKING:
 
 #: Letters to a token, where nothing better is known: usual for English and for tokenizers of today.
 LETTERS_PER_TOKEN = 4
+#: From where to where that may be: long words and large vocabularies, or names, numbers and small vocabularies.
+MOST_LETTERS, LEAST_LETTERS = 6, 2
+#: Tokens that a chat template adds to a question, at most.
+CHAT_TOKENS = 32
 
 
 class Range(NamedTuple):

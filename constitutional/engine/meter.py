@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from pydantic import Field
@@ -104,7 +104,11 @@ class Meter:
         self._clock = clock
         self._began = self._written = clock()
         self._now, self._before = _Sum(), _Sum()
+        #: What is set aside: in all, and by model and question.
         self._held = {"calls": 0.0, "tokens": 0.0, "dollars": 0.0}
+        self._taken: dict[tuple[str, int], dict[str, float]] = {}
+        #: Tokens of the prompts that were answered, by their letters.
+        self._guessed = 0
         self._waiting: list[Callable[[], None]] = []
         self._refused: BudgetSpent | None = None
         for spent in book.before() if book is not None else ():
@@ -118,7 +122,7 @@ class Meter:
             return True
         if self._refused is not None or self._late():
             return False
-        costs = self._costs(use, *expected(question))
+        costs = self._costs(use, question)
         spent = self._spent()
         for name, cost in costs.items():
             limit = self._limits.get(name)
@@ -126,8 +130,8 @@ class Meter:
                 if self._held["calls"] < 1:
                     self._refuse(name, cost)
                 return False
-        for name, cost in costs.items():
-            self._held[name] += cost
+        self._taken[use.fingerprint, id(question)] = costs
+        self._hold(costs, 1)
         return True
 
     def when_there_is_room(self, wake: Callable[[], None]) -> None:
@@ -140,12 +144,12 @@ class Meter:
 
         An answer counts, and so does `Unanswered`, which was asked all the same; what a backend raised beside does not.
         """
-        if self._limits:
-            for name, cost in self._costs(bill.use, *expected(bill.question)).items():
-                self._held[name] -= cost
+        if costs := self._taken.pop((bill.use.fingerprint, id(bill.question)), None):
+            self._hold(costs, -1)
         spent = self._spend(bill)
         if spent is not None:
             self._now.add(spent)
+            self._guessed += expected(bill.question)[0] if spent.read else 0
             if self._book is not None:
                 self._book.add(spent)
         waiting, self._waiting = self._waiting, []
@@ -187,7 +191,15 @@ class Meter:
         )
         self.reached.set()
 
-    def _costs(self, use: ModelUse, read: int, written: int) -> dict[str, float]:
+    def _hold(self, costs: Mapping[str, float], sign: int) -> None:
+        for name, cost in costs.items():
+            self._held[name] = self._held[name] + sign * cost if self._taken else 0.0
+
+    def _costs(self, use: ModelUse, question: Question) -> dict[str, float]:
+        """At most: prompts by their letters, or longer by as much as those before were, and answers at their longest."""
+        asked, written = expected(question)
+        more = max(1.0, self._now.read / self._guessed) if self._guessed else 1.0
+        read = asked * more
         price = self._price(use)
         dollars = price.dollars(read, written) if price is not None else 0.0
         return {"calls": 1, "tokens": read + written, "dollars": dollars}

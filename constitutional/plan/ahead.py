@@ -83,11 +83,12 @@ def _asks(
 ) -> Sequence[Asking] | None:
     """The calls of the rows that are left; None where neither the stage nor a measurement says anything."""
     asked = list(step.asked())
-    if said is not None and (step.shape is not Shape.ROW or len(said.asks) != 1):
+    if said is not None and step.shape is not Shape.ROW:
         return said.asks
     if said is not None:
-        (one,) = said.asks
-        return [replace(one, calls=narrowed(one.calls, rows_in, left, known, known.calls if known else 0))]
+        seen = known if len(said.asks) == 1 else None
+        count = seen.calls if seen is not None else 0
+        return [replace(one, calls=narrowed(one.calls, rows_in, left, seen, count)) for one in said.asks]
     if not asked:
         return ()
     if known is None or len(asked) > 1:

@@ -11,7 +11,17 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from constitutional.forecast import NOTHING, UNKNOWN, Asking, Range, up_to
+from constitutional.forecast import (
+    CHAT_TOKENS,
+    LEAST_LETTERS,
+    LETTERS_PER_TOKEN,
+    MOST_LETTERS,
+    NOTHING,
+    UNKNOWN,
+    Asking,
+    Range,
+    up_to,
+)
 from constitutional.plan.ahead import Outlook, look_ahead
 from constitutional.plan.experience import Experience
 from constitutional.plan.explain import State
@@ -114,7 +124,7 @@ class _Estimator:
             seconds, basis = taken.takes(calls, _capacity(use)), taken.basis
         else:
             known = asking.reads.known
-            read, written = calls.by(asking.reads), calls.by(up_to(most) if known else UNKNOWN)
+            read, written = calls.by(_by_letters(asking.reads)), calls.by(up_to(most) if known else UNKNOWN)
             seconds, basis = Range(0.0, math.inf if calls.high else 0.0), LIMITS if known else SILENT
         seconds = _paced(use, seconds, calls, read.plus(written))
         self._by_model[use.fingerprint] = self._by_model.get(use.fingerprint, 0.0) + seconds.low
@@ -154,6 +164,12 @@ def _made(outlook: Outlook) -> Range:
     for made in outlook.rows.values():
         rows = rows.plus(made.count)
     return rows.most(outlook.left.high) if outlook.left.high else rows
+
+
+def _by_letters(tokens: Range) -> Range:
+    """What prompts whose tokens were guessed from letters may really have."""
+    low, high = LETTERS_PER_TOKEN / MOST_LETTERS, LETTERS_PER_TOKEN / LEAST_LETTERS
+    return tokens.times(low, high).plus(up_to(CHAT_TOKENS))
 
 
 def _capacity(use: ModelUse) -> float:

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from constitutional.engine.meter import told
 from constitutional.events import Amounts, Spending
-from constitutional.forecast import LETTERS_PER_TOKEN, Range
+from constitutional.forecast import LEAST_LETTERS, MOST_LETTERS, Range
 from constitutional.plan.estimate import LIMITS, Estimate, Estimates
 from constitutional.text import printable
 
@@ -88,7 +88,7 @@ def _notes(found: Estimates) -> list[str]:
         "ranges are 95 % where they were measured; answers that are known already are not asked again and make it less"
     ]
     if any(LIMITS in one.basis for one in found.steps):
-        notes.append(f"{LIMITS}: {LETTERS_PER_TOKEN} letters to a token, answers of up to `max_new_tokens`; "
+        notes.append(f"{LIMITS}: {LEAST_LETTERS} to {MOST_LETTERS} letters to a token, answers of up to `max_new_tokens`; "
                      "`constitutional preview` measures")  # fmt: skip
     if any(not one.calls.known for one in found.steps):
         notes.append("unknown: the stage does not say what it will ask; `constitutional preview` measures it")

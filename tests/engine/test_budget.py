@@ -189,6 +189,19 @@ def test_no_more_is_spent_than_the_limit_whatever_is_in_flight(limit, sizes, mos
     assert meter.spending().life.tokens <= limit
 
 
+def test_prompts_that_were_longer_than_their_letters_say_are_expected_to_be_so_again():
+    meter, question = Meter(Budget(tokens=1000)), Request((user("x" * 40),), max_new_tokens=5)
+    assert meter.take(echo_use(), question)
+    meter.settle(bill(Completion("a", "stop", 400, 5), question))
+    assert meter.take(echo_use(), question)
+    assert not meter.take(echo_use(), Request((user("y" * 40),), max_new_tokens=5))
+    assert meter.over() is None
+    meter.settle(bill(Completion("a", "stop", 400, 5), question))
+    assert not meter.take(echo_use(), Request((user("y" * 40),), max_new_tokens=5))
+    assert "one more question may take 405" in str(meter.over())
+    assert meter.spending().life.tokens == 810
+
+
 def test_who_waits_for_room_gives_way_to_who_holds_it(tmp_path):
     """One model has the accelerator and no room in the budget; the other has the room and no accelerator."""
 

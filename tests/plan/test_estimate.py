@@ -249,6 +249,14 @@ def test_an_interval_has_its_mean_in_it_and_no_answer_above_the_longest(lengths,
     assert taken(lengths).reads(calls).high >= calls.high * mean - 1e-6
 
 
+def test_prompts_of_a_spec_that_never_ran_are_guessed_between_two_and_six_letters_a_token(project):
+    one, store = planned(project), Store(project / "runs")
+    draft = by_name(estimate(one.plan, store, PRICES))["draft"]
+    letters = 2 * sum(len(f"question {n}") for n in range(40))
+    assert draft.read == (pytest.approx(letters / 6), pytest.approx(letters / 2 + 80 * 32))
+    assert draft.written == (0, 80 * 20)
+
+
 @given(st.floats(0, 1), st.integers(1, 1000))
 def test_wilson_has_the_share_in_it(share, n):
     low, high = wilson(share, n)
