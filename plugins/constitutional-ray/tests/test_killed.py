@@ -8,6 +8,9 @@ from pathlib import Path
 
 import pytest
 
+pytest.importorskip("ray", reason="Ray is not installed")
+pytest.importorskip("constitutional_ray", reason="constitutional-ray is not installed")
+
 from tests.specs import AGENT, ON_RAY, SCRIPTED, placed, rows, train
 from tests.support import Nodes, artifacts, cluster_of, ended, events, finished, run, start, wait_for
 
