@@ -6,11 +6,6 @@ from collections.abc import Iterator
 
 import pytest
 
-pytest.importorskip("ray", reason="Ray is not installed")
-pytest.importorskip(
-    "constitutional_ray", reason="constitutional-ray is not installed: pip install -e plugins/constitutional-ray"
-)
-
 from tests.support import Nodes, cluster_of
 
 

@@ -5,6 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+
+pytest.importorskip("ray", reason="Ray is not installed")
+pytest.importorskip("constitutional_ray", reason="constitutional-ray is not installed")
 from constitutional_ray import cluster
 
 from constitutional.api import RunError

@@ -8,6 +8,9 @@ from pathlib import Path
 
 import pytest
 
+pytest.importorskip("ray", reason="Ray is not installed")
+pytest.importorskip("constitutional_ray", reason="constitutional-ray is not installed")
+
 from tests.specs import AGENT, ON_RAY, SCRIPTED, placed, rows, train
 from tests.support import Nodes, artifacts, cluster_of, ended, events, finished, run, start, wait_for
 
@@ -130,7 +133,7 @@ def test_replicas_and_trainer_on_one_node_that_is_killed_again_and_again(mortal:
     run(rows(tmp_path / "spec", SCRIPTED % 0.05), tmp_path / "home")
     model = placed(SCRIPTED % 0.05, batch_size=2)
     going = start(rows(tmp_path / "spec", model, seconds=0.1), tmp_path / "ray", mortal, *ON_RAY)
-    for step in (20, 60, 100):
+    for step in (10, 30, 50):
         wait_for(lambda wanted=step: answered(tmp_path / "ray") > wanted, going)
         for name in ("first", "second"):
             mortal.kill(name)

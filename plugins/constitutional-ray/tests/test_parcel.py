@@ -10,6 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+pytest.importorskip("ray", reason="Ray is not installed")
+pytest.importorskip("constitutional_ray", reason="constitutional-ray is not installed")
 from constitutional_ray import mirror, parcel
 from constitutional_ray.streams import CHUNK, ChunkReader, ChunkWriter
 from hypothesis import given, settings

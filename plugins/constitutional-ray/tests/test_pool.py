@@ -7,6 +7,9 @@ from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, TypeVar
 
 import pytest
+
+pytest.importorskip("ray", reason="Ray is not installed")
+pytest.importorskip("constitutional_ray", reason="constitutional-ray is not installed")
 from constitutional_ray.pool import Lost, Pool
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st

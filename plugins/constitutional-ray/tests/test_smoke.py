@@ -7,6 +7,9 @@ from pathlib import Path
 
 import pytest
 
+pytest.importorskip("ray", reason="Ray is not installed")
+pytest.importorskip("constitutional_ray", reason="constitutional-ray is not installed")
+
 from tests.specs import ON_RAY, SCRIPTED, placed, rows
 from tests.support import Nodes, artifacts, finished, run
 
