@@ -161,8 +161,9 @@ def _shape(cls: type[Stage]) -> Shape:
 
 
 def _driving(stage: CheckedStage) -> str | None:
-    """The port whose rows the ledger counts: the first that takes records."""
-    return next((port for port, taken in stage.takes.items() if issubclass(taken.type, Record)), None)
+    """The port whose rows the ledger counts: the first that takes records, of those that are connected if any is."""
+    ports = [port for port, taken in stage.takes.items() if issubclass(taken.type, Record)]
+    return next((port for port in ports if port in stage.inputs), ports[0] if ports else None)
 
 
 def _local_code(stage: CheckedStage) -> str:

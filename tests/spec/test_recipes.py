@@ -38,3 +38,14 @@ def test_a_mistake_in_a_recipe_is_found_before_anything_runs(name: str, said: st
     (found,) = check(load(SPECS / f"{name}.yaml", [said]), Registry())
     assert found.code == "parameter"
     assert words in found.message
+
+
+def test_the_ledger_counts_the_rows_of_a_port_that_is_connected() -> None:
+    """KTO takes scores or preferences; where only preferences are there, they are what is counted."""
+    from constitutional.plan.make import plan
+    from constitutional.spec.check import checked
+
+    registry = Registry()
+    steps = plan(checked(load(SPECS / "kto.yaml"), registry), registry).steps
+    assert steps["kto"].driving == "preferences"
+    assert steps["labels"].driving == "votes"

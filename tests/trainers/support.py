@@ -28,7 +28,7 @@ class Inputs:
         return len(self.ports.get(port, ()))
 
     def parts(self, port: str) -> Sequence[int]:
-        return [self.count(port)]
+        return [self.count(port)] if port in self.ports else []
 
     def labels(self, port: str) -> Sequence[str]:
         return tuple(label for label in self.folders.get(port, {}) if label)

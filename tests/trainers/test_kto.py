@@ -54,9 +54,19 @@ def test_preferences_count_as_a_good_and_a_bad_answer(model: Path, tmp_path: Pat
     assert done.fates == {("kept", ""): 8}
 
 
+def test_the_ledger_is_that_of_the_scores_where_both_flow_in(model: Path, tmp_path: Path) -> None:
+    long = preferences(1)[0].derive(
+        type(preferences(1)[0]), "test", prompt=(user("x" * 200),), chosen="a", rejected="b", p_chosen=1.0
+    )
+    done = train(stage(epochs=1), tmp_path, model, scores=scores(), preferences=[*preferences(8), long])
+    assert done.fates == {("kept", ""): 16}
+    assert done.figures["dropped_preferences"] == {"too-long": 1}
+    assert (done.figures["desirable"], done.figures["undesirable"]) == (16, 16)
+
+
 def rows(given: list[Score], **params: Any) -> tuple[list[dict[str, Any]], dict[str, int]]:
     encoder = DialogueEncoder(tokenizer(FAMILIES[0]))
-    return kto.labelled_rows(Inputs({}, {"scores": given}), encoder, stage(**params).params, 7)
+    return kto.labelled_rows(Inputs({}, {"scores": given}), encoder, stage(**params).params, 7)[:2]
 
 
 def test_labels_are_truth_values_and_never_scores() -> None:

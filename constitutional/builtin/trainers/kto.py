@@ -98,7 +98,7 @@ class KtoTrainer(WholeStage):
         p: KtoParams = self.params
         tokenizer = training.tokenizer_of(inputs.model())
         encoder = DialogueEncoder(tokenizer)
-        rows, dropped = labelled_rows(inputs, encoder, p, ctx.seed)
+        rows, dropped, unpaired = labelled_rows(inputs, encoder, p, ctx.seed)
         good, bad = weights([row["label"] for row in rows], p)
         place = training.reference_of(inputs) or (None if p.lora is not None else inputs.model())
         arguments = training_arguments(p, ctx.seed, ctx.workdir, len(rows))
@@ -115,40 +115,44 @@ class KtoTrainer(WholeStage):
         desirable = sum(row["label"] for row in rows)
         figures = training.summary(log, trainer.state.global_step, len(rows)) | {
             "desirable": desirable, "undesirable": len(rows) - desirable, "desirable_weight": good, "undesirable_weight": bad,
+            "dropped_preferences": dict(unpaired),
         }  # fmt: skip
         folder = training.save(trainer.model, tokenizer, ctx.workdir / "model", p.lora, figures, log)
-        return Outputs(folders={MAIN: folder}, figures=figures, fates=tokens.fates(_records(inputs, dropped), dropped))
+        return Outputs(folders={MAIN: folder}, figures=figures, fates=_fates(inputs, dropped, unpaired))
 
 
-def _records(inputs: Inputs, dropped: Mapping[str, int]) -> int:
-    """Rows that were kept, of those that flowed in."""
-    return inputs.count("scores") + inputs.count("preferences") - sum(dropped.values())
+def _fates(inputs: Inputs, dropped: Mapping[str, int], unpaired: Mapping[str, int]) -> Any:
+    """The ledger of the scores, or of the preferences where no scores are connected."""
+    port, gone = ("scores", dropped) if inputs.parts("scores") else ("preferences", unpaired)
+    return tokens.fates(inputs.count(port) - sum(gone.values()), gone)
 
 
 def labelled_rows(
     inputs: Inputs, encoder: DialogueEncoder, params: KtoParams, seed: int
-) -> tuple[list[dict[str, Any]], dict[str, int]]:
-    """Dialogues with a truth value as label, in a random order that puts no single row into a batch of its own.
+) -> tuple[list[dict[str, Any]], dict[str, int], dict[str, int]]:
+    """Dialogues with a truth value as label, in a random order that puts no single row into a batch of its own; and
+    the scores and the preferences that were dropped, by reason.
 
     Raises:
         StepFailed: if one of the two labels is not there at all, or nothing is.
     """
     dropped: Counter[str] = Counter()
+    unpaired: Counter[str] = Counter()
     judged = (row for row in inputs.rows("scores") if row.label is not None or _count(dropped, "no-label"))
     rows = [_row(row.prompt, row.completion, bool(row.label))
             for row, _ in tokens.usable(encoder, judged, _answer, params.max_length, dropped)]  # fmt: skip
-    for pair, _ in tokens.usable(encoder, inputs.rows("preferences"), _answers, params.max_length, dropped):
+    for pair, _ in tokens.usable(encoder, inputs.rows("preferences"), _answers, params.max_length, unpaired):
         rows += [_row(pair.prompt, pair.chosen, True), _row(pair.prompt, pair.rejected, False)]
     counts = Counter(row["label"] for row in rows)
     if not counts[True] or not counts[False]:
         raise StepFailed(
             "kto", f"{counts[True]} good and {counts[False]} bad answers are left to learn from; both are needed "
-            f"({dict(dropped) or 'none was dropped'})", help="set the threshold that labels scores so that both occur",
+            f"({dict(dropped + unpaired) or 'none was dropped'})", help="set the threshold that labels scores so that both occur",
         )  # fmt: skip
     random.Random(row_seed(seed, "trainer/kto", "order")).shuffle(rows)
     if len(rows) % params.batch_size == 1:
         rows.append(rows[0])
-    return rows, dropped
+    return rows, dropped, unpaired
 
 
 def _count(dropped: Counter[str], reason: str) -> bool:
