@@ -124,7 +124,7 @@ def crop(span: Span) -> tuple[str, int, int]:
         return before + marked + after, display_width(before), max(1, display_width(marked))
     if display_width(before) > WIDTH // 2:
         before = "…" + _last(before, _LEAD)
-    marked = _first(marked, WIDTH - _LEAD - 2)
+    marked = _first(marked, WIDTH - display_width(before) - 2)
     room = WIDTH - display_width(before) - display_width(marked)
     return before + marked + _first(after, room), display_width(before), max(1, display_width(marked))
 
