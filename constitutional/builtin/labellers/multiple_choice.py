@@ -64,6 +64,8 @@ class MultipleChoice(RowStage[Pair, Vote]):
         draw: DrawMode = "weight"
         """How principles are drawn: by `weight` alone; by `group`, groups first and by their own weights; or by
         `priority`, those of the most important group first."""
+        without: str | None = None
+        """Leave this principle out: with a `matrix` over ids, what each of them adds."""
         orders: Literal["both", "random", "fixed"] = "both"
         """Ask in both orders; in one drawn by chance; or always with the pair's first answer first (biased)."""
         template: TemplateName = "compare/bai2022"
@@ -83,7 +85,7 @@ class MultipleChoice(RowStage[Pair, Vote]):
     @classmethod
     def sees(cls, params: Any, constitution: Constitution) -> Sequence[Principle]:
         """Those that can be drawn.  Raises `UserError` where there are none."""
-        return selected(constitution, params.groups, draw=params.draw)
+        return selected(constitution, params.groups, draw=params.draw, without=params.without)
 
     async def process(self, row: Pair, ctx: RowContext) -> Sequence[Vote]:
         """Raises `Unanswered` where not one question was answered."""
