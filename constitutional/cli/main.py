@@ -21,6 +21,7 @@ COMMANDS = {
     "init": "Start a new project that runs.",
     "show": "Print rows of a step: prompts, answers, critiques, revisions, votes.",
     "trace": "Print the lineage of one row, back to its prompt and principle.",
+    "principles": "Say what each principle did in a run.",
     "stages": "List stages, or explain one with every parameter.",
     "plugins": "List installed plugins, from their metadata alone.",
     "audit": "Let people judge a blind sample of labels, and hold the judge against them.",

@@ -31,7 +31,7 @@ EXAMPLES, VOTES = "examples", "votes"
 #: The column of a pair that names its principle.
 PRINCIPLE = "principle"
 #: What a test asks, whatever a spec says: every principle that is there, in both orders.
-_WHOLE: Mapping[str, Any] = {"principles": "all", "groups": None, "orders": "both"}
+_WHOLE: Mapping[str, Any] = {"principles": "all", "groups": None, "without": None, "orders": "both"}
 _UNFIT = re.compile(r"[^A-Za-z0-9_.-]+")
 
 

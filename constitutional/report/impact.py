@@ -179,7 +179,8 @@ class _Redraw:
         params = self.parts["params"]
         groups, ids = params.get("groups"), params.get("principles")
         ids = ids if isinstance(ids, list) else None
-        drawn = [p for p in constitution.select(draw=params.get("draw", "weight")) if p.weight > 0]
+        all_of_them = constitution.select(draw=params.get("draw", "weight"))
+        drawn = [p for p in all_of_them if p.weight > 0 and p.id != params.get("without")]
         return [p for p in drawn if (groups is None or p.group in groups) and (ids is None or p.id in ids)]
 
 

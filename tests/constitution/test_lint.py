@@ -152,6 +152,20 @@ def test_words() -> None:
     assert not english("")
 
 
+@pytest.mark.parametrize("piece", ["a.", '"a ', "1,", "a ", "“", "as ", "our ", "verify that ", "example-", "«a «"])
+def test_a_hostile_text_takes_no_time(piece: str) -> None:
+    """Texts of half a megabyte that make a careless pattern go back and forth."""
+    import time
+
+    from constitutional.constitution.principles import worded
+
+    text = "Be helpful. " + piece * (500_000 // len(piece))
+    principle = worded("a", {"rule": text, "compare": text, "critique": "", "revision": ""})
+    started = time.process_time()
+    lint(Constitution("c", (principle,)), LINT_RULES)
+    assert time.process_time() - started < 20
+
+
 # -- the command -----------------------------------------------------------------------------------------------------
 
 BROKEN = "constitution: 1\nprinciples:\n  - {id: a, rule: Be helpful., compare: Is it helpful?}\n"

@@ -63,6 +63,8 @@ class PrincipleCritic(RowStage[Response, Critique]):
         draw: DrawMode = "weight"
         """How principles are drawn: by `weight` alone; by `group`, groups first and by their own weights; or by
         `priority`, those of the most important group first."""
+        without: str | None = None
+        """Leave this principle out: with a `matrix` over ids, what each of them adds."""
         no_violation: Annotated[str, AfterValidator(_pattern)] = r"^\W*no violation\b"
         """A regular expression, in any case: a critique that begins so found nothing, and the answer may stay."""
         temperature: float = Field(default=0.0, ge=0.0, le=10.0)
@@ -79,7 +81,7 @@ class PrincipleCritic(RowStage[Response, Critique]):
     @classmethod
     def sees(cls, params: Any, constitution: Constitution) -> Sequence[Principle]:
         """Those that can be drawn.  Raises `UserError` where there are none."""
-        return selected(constitution, params.groups, params.principles, params.draw)
+        return selected(constitution, params.groups, params.principles, params.draw, params.without)
 
     @classmethod
     def forecast(cls, params: Any, ahead: Ahead) -> Forecast:

@@ -41,6 +41,8 @@ class JudgeParams(StageParams):
     draw: DrawMode = "weight"
     """How principles are drawn: by `weight` alone; by `group`, groups first and by their own weights; or by
     `priority`, those of the most important group first."""
+    without: str | None = None
+    """Leave this principle out: with a `matrix` over ids, what each of them adds."""
     min_mass: float = Field(default=0.05, ge=0.0, le=1.0)
     """An answer is an abstention where the judge gave the options together less probability than this."""
 
@@ -65,7 +67,8 @@ def drawn(params: Any, ctx: RowContext, constitution: Constitution) -> Sequence[
 
 def to_draw_from(params: Any, constitution: Constitution) -> Sequence[Principle]:
     """The principles that can be drawn.  Raises `UserError` where there are none."""
-    return selected(constitution, params.groups, draw="weight" if params.principles == "all" else params.draw)
+    draw = "weight" if params.principles == "all" else params.draw
+    return selected(constitution, params.groups, draw=draw, without=params.without)
 
 
 class Answer(NamedTuple):

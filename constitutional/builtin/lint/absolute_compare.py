@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import ClassVar
 
 from constitutional.api import Constitution, Diagnostic
-from constitutional.builtin.lint.rule import ConstitutionRule, place
+from constitutional.builtin.lint.rule import LONGEST, ConstitutionRule, place
 from constitutional.builtin.lint.words import any_of
 
 _ADJECTIVES = """bold brave brief bright calm clean clear close cold cool deep fair fine firm free full gentle great harsh high humble
@@ -49,7 +49,7 @@ class AbsoluteCompare(ConstitutionRule):
 
     def examine(self, constitution: Constitution) -> Iterable[Diagnostic]:
         for principle in constitution:
-            text = principle.compare
+            text = principle.compare[:LONGEST]
             if not constitution.written(principle.id, "compare") or DEGREE.search(text) or _AS_POSSIBLE.search(text):
                 continue
             yes_or_no = _YES_OR_NO.match(text)

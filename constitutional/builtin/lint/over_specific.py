@@ -15,10 +15,10 @@ MOST_WORDS: Final = 80
 _MONTHS: Final = "January|February|March|April|May|June|July|August|September|October|November|December"
 _CASES: Final = (
     (re.compile(r"https?://\S+|\bwww\.\S+"), "an address"),
-    (re.compile(r"\b[\w.+-]+@[\w-]+\.\w+"), "an e-mail address"),
+    (re.compile(r"(?<![\w.+-])[\w.+-]{1,64}@[\w-]{1,64}\.\w{1,24}"), "an e-mail address"),
     (re.compile(rf"\b(?:{_MONTHS})\s+\d{{1,4}}\b|\b\d{{1,2}}\.?\s+(?:{_MONTHS})\b|\b\d{{4}}-\d\d-\d\d\b"), "a date"),
-    (re.compile(r"[$€£]\s?\d[\d.,]*|\b\d[\d,.-]{2,}\d\b|\b\d{3,}\b"), "a number of one case"),
-    (re.compile(r'["“«][^"”»]*\S+\s+\S+\s+\S+[^"”»]*["”»]'), "a wording of one case"),
+    (re.compile(r"[$€£]\s?\d[\d.,]*|(?<![\d,.-])\d[\d,.-]{2,40}\d\b|\b\d{3,}\b"), "a number of one case"),
+    (re.compile(r'["“«](?:[^\s"”»]{1,40}\s{1,3}){2,60}[^\s"”»]{1,40}["”»]'), "a wording of one case"),
 )
 
 

@@ -12,6 +12,8 @@ from constitutional.builtin.lint.words import english
 
 #: The texts of a principle, in the order in which a file writes them.
 TEXTS = ("rule", "critique", "revision", "compare")
+#: Characters of a text that are looked at: patterns must not take long over what no principle is.
+LONGEST = 4_000
 
 
 class ConstitutionRule(LintRule):
@@ -39,7 +41,7 @@ def texts(constitution: Constitution, principle: Principle) -> Iterator[tuple[st
     """The texts that the file gives for a principle, by key; none of those that are worded from others."""
     for key in TEXTS:
         if constitution.written(principle.id, key):
-            yield key, getattr(principle, key)
+            yield key, getattr(principle, key)[:LONGEST]
 
 
 def place(constitution: Constitution, principle: Principle, key: str, found: re.Match[str]) -> Span:
