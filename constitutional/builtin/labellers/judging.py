@@ -67,7 +67,7 @@ def drawn(params: Any, ctx: RowContext, constitution: Constitution) -> Sequence[
 
 def to_draw_from(params: Any, constitution: Constitution) -> Sequence[Principle]:
     """The principles that can be drawn.  Raises `UserError` where there are none."""
-    draw = "weight" if params.principles == "all" else params.draw
+    draw: DrawMode = "weight" if params.principles == "all" else params.draw
     return selected(constitution, params.groups, draw=draw, without=params.without)
 
 
