@@ -2,6 +2,7 @@
 
 from constitutional.backend import Backend, Capability, Choice, ChoiceRequest, Completion, Patience, Request
 from constitutional.constitution.model import Constitution, DrawMode, Example, Group, Principle
+from constitutional.deferred import Deferred, attributes, offered
 from constitutional.diagnostic import Diagnostic, Label, Severity, Span
 from constitutional.errors import (
     ConstitutionalError,
@@ -101,6 +102,7 @@ __all__ = [
     "Cosmetic",
     "Critique",
     "DataError",
+    "Deferred",
     "Demonstration",
     "Diagnostic",
     "DrawMode",
@@ -180,6 +182,7 @@ __all__ = [
     "WrappingBackend",
     "WrappingParams",
     "assistant",
+    "attributes",
     "canonical",
     "derived_row_id",
     "digest",
@@ -188,6 +191,7 @@ __all__ = [
     "hookimpl",
     "messages",
     "nearest",
+    "offered",
     "printable",
     "row_random",
     "row_seed",

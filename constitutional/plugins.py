@@ -24,6 +24,7 @@ import pluggy
 
 from constitutional import hookspecs
 from constitutional.backend import Backend
+from constitutional.deferred import Deferred
 from constitutional.errors import PluginError
 from constitutional.records import RECORDS, Record
 from constitutional.source import Executor, LintRule, Reporter, Source, TemplatePack
@@ -54,13 +55,22 @@ class Installed:
 class Registered(Generic[T]):
     """A class that a plugin gave, and the plugin that is to be blamed for it."""
 
-    cls: type[T]
+    given: type[T] | Deferred
     plugin: Installed
+
+    @property
+    def cls(self) -> type[T]:
+        """The class, imported now where it was deferred.
+
+        Raises:
+            PluginError: if it fails on import, or is not what was announced.
+        """
+        return _fetched(self.given, self.plugin) if isinstance(self.given, Deferred) else self.given
 
     @property
     def path(self) -> str:
         """The name that a spec writes: bare for built-ins, `acme/name` for others."""
-        name = cast("Any", self.cls).name
+        name = str(cast("Any", self.given).name)
         return name if self.plugin.name == BUILTIN else f"{self.plugin.name}/{name}"
 
 
@@ -76,7 +86,7 @@ class Loaded:
     executors: Mapping[str, Registered[Executor]]
     reporters: Mapping[str, Registered[Reporter]]
     records: Mapping[str, type[Record]]
-    lint_rules: tuple[type[LintRule], ...]
+    lint_rules: tuple[Registered[LintRule], ...]
     template_folders: tuple[Path, ...]
 
 
@@ -167,7 +177,8 @@ class Registry:
         self._register(plugin, module)
         give = _Giver(self._manager, plugin, module)
         stages: dict[tuple[str, str], Registered[Stage]] = {
-            (cls.kind, cls.name): Registered(cls, plugin) for cls in give.classes("constitutional_stages", Stage)
+            (one.kind, one.name): Registered(one, plugin)
+            for one in cast("list[Any]", give.classes("constitutional_stages", Stage))
         }
         return Loaded(
             plugin=plugin,
@@ -178,7 +189,7 @@ class Registry:
             executors=give.named("constitutional_executors", Executor),
             reporters=give.named("constitutional_reporters", Reporter),
             records=give.records(),
-            lint_rules=tuple(give.classes("constitutional_lint_rules", LintRule)),
+            lint_rules=tuple(Registered(one, plugin) for one in give.classes("constitutional_lint_rules", LintRule)),
             template_folders=tuple(pack.folder for pack in give.objects("constitutional_templates", TemplatePack)),
         )
 
@@ -248,7 +259,8 @@ class Registry:
         """Those of all plugins that are loaded; without the rules in the box, which only advise, unless `boxed`."""
         if boxed:
             self.load(BUILTIN)
-        return [rule for name, loaded in self._loaded.items() if boxed or name != BUILTIN for rule in loaded.lint_rules]
+        wanted = [loaded for name, loaded in self._loaded.items() if boxed or name != BUILTIN]
+        return [rule.cls for loaded in wanted for rule in loaded.lint_rules]
 
     # -- listening -------------------------------------------------------------------------------------------------
 
@@ -322,7 +334,7 @@ class _Giver:
     plugin: Installed
     module: ModuleType
 
-    def objects(self, hook: str, expected: type[T]) -> list[T]:
+    def objects(self, hook: str, expected: type[T] | tuple[type[T], ...]) -> list[T]:
         """What the hook returned, each an `expected`."""
         others = [p for p in self.manager.get_plugins() if p is not self.module]
         caller = self.manager.subset_hook_caller(hook, remove_plugins=others)
@@ -334,12 +346,13 @@ class _Giver:
             raise PluginError(f"{self.plugin}: hook `{hook}` failed: {type(error).__name__}: {error}") from error
         for item in given:
             if not isinstance(item, expected):
-                raise PluginError(f"{self.plugin}: hook `{hook}` gave {item!r:.60}, not a {expected.__name__}")
+                wanted = (expected if isinstance(expected, tuple) else (expected,))[0].__name__
+                raise PluginError(f"{self.plugin}: hook `{hook}` gave {item!r:.60}, not a {wanted}")
         return given
 
-    def classes(self, hook: str, base: Callable[..., T]) -> list[type[T]]:
-        """The classes the hook returned, each a legal subclass of `base` with a name of its own."""
-        given = cast("list[type[T]]", self.objects(hook, type))
+    def classes(self, hook: str, base: Callable[..., T]) -> list[type[T] | Deferred]:
+        """The classes the hook returned, each a legal subclass of `base` with a name of its own, or deferred."""
+        given = cast("list[type[T] | Deferred]", self.objects(hook, (type, Deferred)))
         seen: set[tuple[str, str]] = set()
         for cls in given:
             key = self._key(hook, cls, cast("type", base))
@@ -349,7 +362,7 @@ class _Giver:
         return given
 
     def named(self, hook: str, base: Callable[..., T]) -> dict[str, Registered[T]]:
-        return {cast("Any", cls).name: Registered(cls, self.plugin) for cls in self.classes(hook, base)}
+        return {cast("Any", one).name: Registered(one, self.plugin) for one in self.classes(hook, base)}
 
     def records(self) -> dict[str, type[Record]]:
         taken = {record.port for record in RECORDS} | {"rows", "with", "model", "models", "require", "about", *KINDS}
@@ -359,7 +372,15 @@ class _Giver:
                 raise PluginError(f"{self.plugin}: record {cls.__name__} needs a port name of its own")
         return {cls.port: cls for cls in given}
 
-    def _key(self, hook: str, cls: type[Any], base: type[Any]) -> tuple[str, str]:
+    def _promised(self, hook: str, one: Deferred, base: type[Any]) -> tuple[str, str]:
+        if not one.name or "/" in one.name or ":" not in one.target or (one.kind in KINDS) is not (base is Stage):
+            raise PluginError(f"{self.plugin}: hook `{hook}` gave {one!r:.80}, which cannot be used",
+                              help="write Deferred(name, 'package.module:Class'), with `kind` for a stage")  # fmt: skip
+        return one.kind, one.name
+
+    def _key(self, hook: str, cls: type[Any] | Deferred, base: type[Any]) -> tuple[str, str]:
+        if isinstance(cls, Deferred):
+            return self._promised(hook, cls, base)
         if not (isinstance(cls, type) and issubclass(cls, base)):
             raise PluginError(f"{self.plugin}: hook `{hook}` gave {cls!r:.60}, not a subclass of {base.__name__}")
         name = getattr(cls, "name", None) or getattr(cls, "code", None)
@@ -372,6 +393,20 @@ class _Giver:
             missing = ", ".join(sorted(cls.__abstractmethods__))
             raise PluginError(f"{self.plugin}: {cls.__name__} leaves out {missing}")
         return kind, name
+
+
+def _fetched(one: Deferred, plugin: Installed) -> type[Any]:
+    try:
+        found = one.load()
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
+        said = f"{plugin}: {one.target} failed on import: {type(error).__name__}: {error}"
+        raise PluginError(said, help=f"mend or uninstall {plugin.distribution}; nothing else uses it") from error
+    name = getattr(found, "name", None) or getattr(found, "code", None)
+    if name != one.name or getattr(found, "kind", "") != one.kind or inspect.isabstract(found):
+        raise PluginError(f"{plugin}: {one.target} is not what was announced, {one.kind or 'a'} `{one.name}`")
+    return found
 
 
 def _listed(returned: object) -> Iterator[Any]:

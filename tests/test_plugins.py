@@ -1,5 +1,6 @@
 """The registry: plugins load when they are named, and a broken one is blamed by name without taking the rest down."""
 
+import subprocess
 import sys
 import textwrap
 import types
@@ -149,3 +150,54 @@ def test_a_listener_that_raises_is_dropped_by_name_and_the_others_hear_on(tmp_pa
     assert len(said) == 1
     assert "bad" in said[0]
     assert (tmp_path / "events.jsonl").read_text().count("\n") == 2
+
+
+DEFERRED = """
+from constitutional.api import Deferred, hookimpl
+
+@hookimpl
+def constitutional_stages():
+    return [
+        Deferred("toxicity", "tests.test_plugins:Toxicity", "critic"),
+        Deferred("other", "tests.test_plugins:Toxicity", "critic"),
+        Deferred("gone", "a_module_that_nobody_has:Stage", "critic"),
+        Deferred("lost", "tests.test_plugins:Nothing", "critic"),
+    ]
+"""
+
+
+def test_a_deferred_class_is_imported_when_it_is_asked_for(monkeypatch, tmp_path):
+    registry = installed_as(monkeypatch, tmp_path, DEFERRED)
+    assert registry.stage("critic", "acme/gone").path == "acme/gone"
+    assert "acme/gone" in registry.stage_names("critic")
+    assert registry.stage("critic", "acme/toxicity").cls is Toxicity
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [("other", "is not what was announced"), ("gone", "a_module_that_nobody_has"), ("lost", "Nothing")],
+)
+def test_a_deferred_class_that_is_not_there_is_blamed_by_package_and_version(monkeypatch, tmp_path, name, said):
+    registry = installed_as(monkeypatch, tmp_path, DEFERRED)
+    with pytest.raises(PluginError, match=r"constitutional-acme 0\.3\.0") as error:
+        _ = registry.stage("critic", f"acme/{name}").cls
+    assert said in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "offer", ["Deferred('x', 'a:B')", "Deferred('a/x', 'a:B', 'critic')", "Deferred('x', 'a.B', 'critic')"]
+)
+def test_an_offer_that_cannot_be_used_is_refused(monkeypatch, tmp_path, offer):
+    source = f"from constitutional.api import Deferred, hookimpl\n\n@hookimpl\ndef constitutional_stages():\n    return [{offer}]\n"
+    with pytest.raises(PluginError, match="cannot be used"):
+        installed_as(monkeypatch, tmp_path, source).load("acme")
+
+
+def test_the_box_imports_only_what_a_spec_names():
+    program = (
+        "import sys\nfrom constitutional.plugins import Registry\nregistry = Registry()\n"
+        "registry.stage('critic', 'principle').cls\nregistry.stage_names('trainer')\n"
+        "assert 'constitutional.builtin.trainers.dpo' not in sys.modules\n"
+        "assert 'constitutional.builtin.debiasers.compose' not in sys.modules\n"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True)

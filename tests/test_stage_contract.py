@@ -23,10 +23,11 @@ from constitutional.parameters import Template, describe, marked
 from constitutional.prompts import load
 from constitutional.stage import KINDS
 
-FOLDERS = {
+OFFERS = {
     "generator": GENERATORS, "critic": CRITICS, "reviser": REVISERS, "labeller": LABELLERS, "debiaser": DEBIASERS,
     "evaluator": EVALUATORS, "transform": TRANSFORMS, "trainer": TRAINERS,
 }  # fmt: skip
+FOLDERS = {kind: [one.load() for one in offers] for kind, offers in OFFERS.items()}
 STAGES: list[type[Stage]] = [stage for stages in FOLDERS.values() for stage in stages]
 NEEDED = {
     "parts": {"a": 0.5}, "weights": [1.0], "file": __file__, "checks": [{"check": "length", "most": 9}],

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from constitutional.api import hookimpl
+from constitutional.api import Deferred, hookimpl
 from constitutional.builtin.backends import BACKENDS
 from constitutional.builtin.critics import CRITICS
 from constitutional.builtin.debiasers import DEBIASERS
@@ -16,7 +16,7 @@ from constitutional.builtin.sources import SOURCES
 from constitutional.builtin.trainers import TRAINERS
 from constitutional.builtin.transforms import TRANSFORMS
 
-STAGES: tuple[type, ...] = (
+STAGES: tuple[Deferred, ...] = (
     *GENERATORS,
     *CRITICS,
     *REVISERS,
@@ -29,25 +29,25 @@ STAGES: tuple[type, ...] = (
 
 
 @hookimpl
-def constitutional_stages() -> tuple[type, ...]:
+def constitutional_stages() -> tuple[Deferred, ...]:
     return STAGES
 
 
 @hookimpl
-def constitutional_backends() -> tuple[type, ...]:
+def constitutional_backends() -> tuple[Deferred, ...]:
     return BACKENDS
 
 
 @hookimpl
-def constitutional_sources() -> tuple[type, ...]:
+def constitutional_sources() -> tuple[Deferred, ...]:
     return SOURCES
 
 
 @hookimpl
-def constitutional_executors() -> tuple[type, ...]:
+def constitutional_executors() -> tuple[Deferred, ...]:
     return EXECUTORS
 
 
 @hookimpl
-def constitutional_lint_rules() -> tuple[type, ...]:
+def constitutional_lint_rules() -> tuple[Deferred, ...]:
     return LINT_RULES

@@ -10,10 +10,12 @@ import os
 import re
 from pathlib import Path
 
-from constitutional.builtin.lint import LINT_RULES
+from constitutional.builtin.lint import LINT_RULES as OFFERED
 from constitutional.constitution.lint import UNUSED, lint
 from constitutional.constitution.read import read_constitution
 from constitutional.spec.render import render
+
+LINT_RULES = [one.load() for one in OFFERED]
 
 FOLDER = Path(__file__).parent / "lint"
 PAGE = Path(__file__).parents[2] / "docs" / "lint.md"

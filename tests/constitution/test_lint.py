@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from constitutional.api import Constitution, Diagnostic, LintRule, hookimpl
-from constitutional.builtin.lint import LINT_RULES
+from constitutional.builtin.lint import LINT_RULES as OFFERED
 from constitutional.builtin.lint.absolute_compare import DEGREE
 from constitutional.builtin.lint.words import content, english, negated, stem
 from constitutional.cli.lint import lint as command
@@ -25,6 +25,8 @@ from constitutional.spec.render import render
 from constitutional.spec.text import Source
 from tests.constitution import lint_page
 from tests.public_data import DATA, public
+
+LINT_RULES = [one.load() for one in OFFERED]
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = Path(__file__).parent / "lint"

@@ -15,7 +15,7 @@ import pytest
 from constitutional.api import DataError, Source
 from constitutional.builtin.sources import SOURCES
 
-BY_NAME = {source.name: source for source in SOURCES}
+BY_NAME = {source.name: source.load() for source in SOURCES}
 ROWS = [{"prompt": "hello", "n": 1}, {"prompt": "日本 🙂", "n": 2}, {"prompt": "", "n": 3}]
 
 

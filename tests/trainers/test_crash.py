@@ -31,7 +31,7 @@ run(sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3]), *sys.argv[4:])
 
 def run(name: str, folder: Path, model: Path, *more: str) -> dict[str, str]:
     """Train to the end, and say what is in the folder."""
-    stage = {trainer.name: trainer for trainer in TRAINERS}[name]
+    stage = {trainer.name: trainer.load() for trainer in TRAINERS}[name]
     lora = {"lora": {"r": 4, "dropout": 0.1}} if more else {}
     params = {"learning_rate": 1e-3, "batch_size": 2, "epochs": 3, "max_length": 96, "checkpoint_every": 3, "scheduler": "linear",
               "trainer_args": {"logging_steps": 2}, **lora}  # fmt: skip

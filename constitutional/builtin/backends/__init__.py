@@ -1,8 +1,15 @@
 """Ways to ask a model."""
 
-from constitutional.builtin.backends.openai import OpenAIBackend
-from constitutional.builtin.backends.scripted import ScriptedBackend
-from constitutional.builtin.backends.server import ServerBackend
-from constitutional.builtin.backends.transformers import TransformersBackend
+from constitutional.api import attributes, offered
 
-BACKENDS = (TransformersBackend, OpenAIBackend, ServerBackend, ScriptedBackend)
+BACKENDS = offered(
+    __name__,
+    "",
+    {
+        "transformers": "transformers:TransformersBackend",
+        "openai": "openai:OpenAIBackend",
+        "server": "server:ServerBackend",
+        "scripted": "scripted:ScriptedBackend",
+    },
+)
+__getattr__ = attributes(__name__, *BACKENDS)

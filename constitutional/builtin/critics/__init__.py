@@ -1,7 +1,12 @@
 """Critics: from answers to what is wrong with them."""
 
-from constitutional.builtin.critics.principle import PrincipleCritic
+from constitutional.api import attributes, offered
 
-CRITICS = (PrincipleCritic,)
-
-__all__ = ["CRITICS", "PrincipleCritic"]
+CRITICS = offered(
+    __name__,
+    "critic",
+    {
+        "principle": "principle:PrincipleCritic",
+    },
+)
+__getattr__ = attributes(__name__, *CRITICS)

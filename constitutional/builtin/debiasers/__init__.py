@@ -1,10 +1,23 @@
 """Debiasers: from votes to beliefs, without asking anybody again."""
 
-from constitutional.builtin.debiasers.compose import Compose
-from constitutional.builtin.debiasers.one_step import STEPS
-from constitutional.builtin.debiasers.position_swap import PositionSwap
-from constitutional.builtin.debiasers.step import Debiaser
+from constitutional.api import attributes, offered
 
-DEBIASERS: tuple[type[Debiaser], ...] = (*STEPS.values(), Compose)
-
-__all__ = ["DEBIASERS", "Compose", "PositionSwap"]
+DEBIASERS = offered(
+    __name__,
+    "debiaser",
+    {
+        "position-swap": "position_swap:PositionSwap",
+        "ensemble": "ensemble:Ensemble",
+        "priority": "priority:Priority",
+        "scores": "scores:Scores",
+        "steps": "steps:Steps",
+        "calibrate": "calibrate:Calibrate",
+        "length": "length:Length",
+        "clamp": "clamp:Clamp",
+        "abstain": "abstain:Abstain",
+        "balance": "balance:Balance",
+        "threshold": "threshold:Threshold",
+        "compose": "compose:Compose",
+    },
+)
+__getattr__ = attributes(__name__, *DEBIASERS)

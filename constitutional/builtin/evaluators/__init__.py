@@ -1,7 +1,12 @@
 """Evaluators: from models and prompts to figures with intervals."""
 
-from constitutional.builtin.evaluators.harmlessness import Harmlessness
+from constitutional.api import attributes, offered
 
-EVALUATORS = (Harmlessness,)
-
-__all__ = ["EVALUATORS", "Harmlessness"]
+EVALUATORS = offered(
+    __name__,
+    "evaluator",
+    {
+        "harmlessness": "harmlessness:Harmlessness",
+    },
+)
+__getattr__ = attributes(__name__, *EVALUATORS)

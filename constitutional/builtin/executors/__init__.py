@@ -1,5 +1,12 @@
 """Places to run whole stages."""
 
-from constitutional.builtin.executors.local import LocalExecutor
+from constitutional.api import attributes, offered
 
-EXECUTORS = (LocalExecutor,)
+EXECUTORS = offered(
+    __name__,
+    "",
+    {
+        "local": "local:LocalExecutor",
+    },
+)
+__getattr__ = attributes(__name__, *EXECUTORS)

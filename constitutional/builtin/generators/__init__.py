@@ -1,8 +1,13 @@
 """Generators: from prompts to answers."""
 
-from constitutional.builtin.generators.pair import PairGenerator
-from constitutional.builtin.generators.sample import Sample
+from constitutional.api import attributes, offered
 
-GENERATORS = (Sample, PairGenerator)
-
-__all__ = ["GENERATORS", "PairGenerator", "Sample"]
+GENERATORS = offered(
+    __name__,
+    "generator",
+    {
+        "sample": "sample:Sample",
+        "pair": "pair:PairGenerator",
+    },
+)
+__getattr__ = attributes(__name__, *GENERATORS)

@@ -1,23 +1,19 @@
 """Labellers: from pairs and responses to votes and ratings, each as the judge gave it."""
 
-from constitutional.builtin.labellers.acceptable import Acceptable
-from constitutional.builtin.labellers.chain_of_thought import ChainOfThought
-from constitutional.builtin.labellers.human import Human
-from constitutional.builtin.labellers.multiple_choice import MultipleChoice
-from constitutional.builtin.labellers.rules import RuleRatings, Rules
-from constitutional.builtin.labellers.score import Score
-from constitutional.builtin.labellers.steps import Steps
+from constitutional.api import attributes, offered
 
-LABELLERS = (MultipleChoice, ChainOfThought, Score, Acceptable, Steps, Rules, RuleRatings, Human)
-
-__all__ = [
-    "LABELLERS",
-    "Acceptable",
-    "ChainOfThought",
-    "Human",
-    "MultipleChoice",
-    "RuleRatings",
-    "Rules",
-    "Score",
-    "Steps",
-]
+LABELLERS = offered(
+    __name__,
+    "labeller",
+    {
+        "multiple-choice": "multiple_choice:MultipleChoice",
+        "chain-of-thought": "chain_of_thought:ChainOfThought",
+        "score": "score:Score",
+        "acceptable": "acceptable:Acceptable",
+        "steps": "steps:Steps",
+        "rules": "rules:Rules",
+        "rule-ratings": "rules:RuleRatings",
+        "human": "human:Human",
+    },
+)
+__getattr__ = attributes(__name__, *LABELLERS)

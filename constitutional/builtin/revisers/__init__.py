@@ -1,7 +1,12 @@
 """Revisers: from critiques to better answers."""
 
-from constitutional.builtin.revisers.rewrite import Rewrite
+from constitutional.api import attributes, offered
 
-REVISERS = (Rewrite,)
-
-__all__ = ["REVISERS", "Rewrite"]
+REVISERS = offered(
+    __name__,
+    "reviser",
+    {
+        "rewrite": "rewrite:Rewrite",
+    },
+)
+__getattr__ = attributes(__name__, *REVISERS)

@@ -1,6 +1,17 @@
 """Places that rows come from."""
 
-from constitutional.builtin.sources.files import CsvSource, JsonlSource, JsonSource, ParquetSource
-from constitutional.builtin.sources.hub import HubSource, SavedSource
+from constitutional.api import attributes, offered
 
-SOURCES = (JsonlSource, JsonSource, CsvSource, ParquetSource, HubSource, SavedSource)
+SOURCES = offered(
+    __name__,
+    "",
+    {
+        "jsonl": "files:JsonlSource",
+        "json": "files:JsonSource",
+        "csv": "files:CsvSource",
+        "parquet": "files:ParquetSource",
+        "hub": "hub:HubSource",
+        "saved": "hub:SavedSource",
+    },
+)
+__getattr__ = attributes(__name__, *SOURCES)

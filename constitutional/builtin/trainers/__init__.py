@@ -1,15 +1,20 @@
 """Trainers: from demonstrations, preferences, labels and rewards to weights."""
 
-from constitutional.builtin.trainers.dpo import DpoTrainer
-from constitutional.builtin.trainers.grpo import GrpoTrainer
-from constitutional.builtin.trainers.kto import KtoTrainer
-from constitutional.builtin.trainers.orpo import OrpoTrainer
-from constitutional.builtin.trainers.ppo import PpoTrainer
-from constitutional.builtin.trainers.process_reward import ProcessRewardTrainer
-from constitutional.builtin.trainers.reward import RewardTrainer
-from constitutional.builtin.trainers.rloo import RlooTrainer
-from constitutional.builtin.trainers.sft import SftTrainer
+from constitutional.api import attributes, offered
 
-TRAINERS = (
-    SftTrainer, RewardTrainer, ProcessRewardTrainer, DpoTrainer, KtoTrainer, OrpoTrainer, PpoTrainer, GrpoTrainer, RlooTrainer,
-)  # fmt: skip
+TRAINERS = offered(
+    __name__,
+    "trainer",
+    {
+        "sft": "sft:SftTrainer",
+        "reward": "reward:RewardTrainer",
+        "process-reward": "process_reward:ProcessRewardTrainer",
+        "dpo": "dpo:DpoTrainer",
+        "kto": "kto:KtoTrainer",
+        "orpo": "orpo:OrpoTrainer",
+        "ppo": "ppo:PpoTrainer",
+        "grpo": "grpo:GrpoTrainer",
+        "rloo": "rloo:RlooTrainer",
+    },
+)
+__getattr__ = attributes(__name__, *TRAINERS)

@@ -1,13 +1,18 @@
 """Transforms: the row operations that every pipeline needs.  Rows that pass through keep their id."""
 
-from constitutional.builtin.transforms.concat import Concat
-from constitutional.builtin.transforms.dedupe import Dedupe
-from constitutional.builtin.transforms.filter import Filter
-from constitutional.builtin.transforms.mix import Mix
-from constitutional.builtin.transforms.pair import PairUp
-from constitutional.builtin.transforms.sample import SampleRows
-from constitutional.builtin.transforms.split import Split
+from constitutional.api import attributes, offered
 
-TRANSFORMS = (Concat, Mix, Split, SampleRows, Filter, Dedupe, PairUp)
-
-__all__ = ["TRANSFORMS", "Concat", "Dedupe", "Filter", "Mix", "PairUp", "SampleRows", "Split"]
+TRANSFORMS = offered(
+    __name__,
+    "transform",
+    {
+        "concat": "concat:Concat",
+        "mix": "mix:Mix",
+        "split": "split:Split",
+        "sample": "sample:SampleRows",
+        "filter": "filter:Filter",
+        "dedupe": "dedupe:Dedupe",
+        "pair": "pair:PairUp",
+    },
+)
+__getattr__ = attributes(__name__, *TRANSFORMS)
