@@ -48,7 +48,7 @@ class Export:
         assert self._writer is not None
         assert self._aside is not None
         self._writer.close()
-        output = Output(self._record.port, self._writer.count, file_digest(self._aside / "main" / ROWS))
+        output = Output(self._record.port, self._writer.total, file_digest(self._aside / "main" / ROWS))
         finished = finished_step(self._step, {MAIN: output}, account, {})
         seal(self._aside, finished)
         self._store.artifacts.adopt(self._aside, self._step.fingerprint)

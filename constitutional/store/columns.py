@@ -15,6 +15,9 @@ import orjson
 from constitutional.records import CONVERSATIONAL, Message, Record, Round, trl_row
 
 ROWS_PER_GROUP = 512
+#: A file of so many rows has larger groups from there on; no group holds more than so many bytes.
+LARGE = 50_000
+MOST_BYTES = 4 * 1024**2
 
 
 @cache
@@ -42,7 +45,7 @@ def write_rows(path: Path, record: type[Record], rows: Iterable[Record | Mapping
             writer.write(chunk)
     finally:
         writer.close()
-    return writer.count
+    return writer.total
 
 
 class RowsWriter:
@@ -51,25 +54,30 @@ class RowsWriter:
     def __init__(self, path: Path, record: type[Record]) -> None:
         import pyarrow.parquet as pq
 
-        self.count = 0
+        self.total = 0
         self._layout = schema(record)
-        self._waiting: list[dict[str, Any]] = []
+        #: Rows as JSON, which takes a fraction of what dictionaries do.
+        self._waiting: list[bytes] = []
+        self._bytes = 0
         self._file = pq.ParquetWriter(path, self._layout, compression="zstd")
 
     def write(self, rows: Iterable[Record | Mapping[str, Any]]) -> None:
-        self._waiting += [trl_row(row) for row in rows]
-        while len(self._waiting) >= ROWS_PER_GROUP:
-            self._write_group()
+        for row in rows:
+            line = orjson.dumps(trl_row(row))
+            self._waiting.append(line)
+            self._bytes += len(line)
+            self.total += 1
+            if len(self._waiting) >= self._group or self._bytes >= MOST_BYTES:
+                self._write_group()
 
     @property
-    def total(self) -> int:
-        """How many rows came so far."""
-        return self.count + len(self._waiting)
+    def _group(self) -> int:
+        """Rows of the next group: each costs some twenty kilobytes of memory until the file is closed."""
+        return ROWS_PER_GROUP if self.total < LARGE else 8 * ROWS_PER_GROUP
 
     def _write_group(self) -> None:
-        group, self._waiting = self._waiting[:ROWS_PER_GROUP], self._waiting[ROWS_PER_GROUP:]
-        self._file.write_table(_table(group, self._layout))
-        self.count += len(group)
+        self._file.write_table(_table(self._waiting, self._layout))
+        self._waiting, self._bytes = [], 0
 
     def close(self) -> None:
         """Write what waits and the footer; nothing where it is closed already."""
@@ -78,12 +86,12 @@ class RowsWriter:
         self._file.close()
 
 
-def _table(rows: Sequence[Mapping[str, Any]], layout: Any) -> Any:
-    """Rows as a table, by way of JSON: `Table.from_pylist` imports pandas, which costs half a second and 40 MB."""
+def _table(rows: Sequence[bytes], layout: Any) -> Any:
+    """Rows of JSON as a table: `Table.from_pylist` imports pandas, which costs half a second and 40 MB."""
     import pyarrow.json as pj
 
     pa = arrow()
-    text = b"\n".join(orjson.dumps(row) for row in rows)
+    text = b"\n".join(rows)
     table = pj.read_json(
         pa.BufferReader(text), read_options=pj.ReadOptions(use_threads=False, block_size=len(text) + 1),
         parse_options=pj.ParseOptions(explicit_schema=layout, unexpected_field_behavior="error"),
