@@ -25,7 +25,7 @@ class Fixed:
     def __init__(self, value: float | None, reason: str = "late") -> None:
         self._one = Scored(value) if value is not None else Scored(None, reason)
 
-    def score(self, dialogues: Sequence[Messages]) -> list[Scored]:
+    def score(self, dialogues: Sequence[Messages], metas: Any = None) -> list[Scored]:
         return [self._one] * len(dialogues)
 
 

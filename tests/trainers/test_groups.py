@@ -73,7 +73,7 @@ class Fixed:
     def __init__(self, *values: float | None) -> None:
         self.values, self.seen = values, []
 
-    def score(self, dialogues: Any) -> list[Scored]:
+    def score(self, dialogues: Any, metas: Any = None) -> list[Scored]:
         self.seen += dialogues
         return [Scored(value, "" if value is not None else "late") for value in self.values]
 

@@ -1,7 +1,8 @@
 """Evaluators: from models and prompts to figures with intervals."""
 
 from constitutional.builtin.evaluators.harmlessness import Harmlessness
+from constitutional.builtin.evaluators.rewards import Rewards
 
-EVALUATORS = (Harmlessness,)
+EVALUATORS = (Harmlessness, Rewards)
 
-__all__ = ["EVALUATORS", "Harmlessness"]
+__all__ = ["EVALUATORS", "Harmlessness", "Rewards"]

@@ -4,11 +4,12 @@ from constitutional.builtin.labellers.acceptable import Acceptable
 from constitutional.builtin.labellers.chain_of_thought import ChainOfThought
 from constitutional.builtin.labellers.human import Human
 from constitutional.builtin.labellers.multiple_choice import MultipleChoice
+from constitutional.builtin.labellers.reward import Reward
 from constitutional.builtin.labellers.rules import RuleRatings, Rules
 from constitutional.builtin.labellers.score import Score
 from constitutional.builtin.labellers.steps import Steps
 
-LABELLERS = (MultipleChoice, ChainOfThought, Score, Acceptable, Steps, Rules, RuleRatings, Human)
+LABELLERS = (MultipleChoice, ChainOfThought, Score, Acceptable, Steps, Rules, RuleRatings, Human, Reward)
 
 __all__ = [
     "LABELLERS",
@@ -16,6 +17,7 @@ __all__ = [
     "ChainOfThought",
     "Human",
     "MultipleChoice",
+    "Reward",
     "RuleRatings",
     "Rules",
     "Score",
