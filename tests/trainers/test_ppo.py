@@ -189,7 +189,7 @@ def test_a_training_that_breaks_goes_on_where_it_was(arms: Path, tmp_path: Path)
         pass
 
     class Context:
-        seed, constitution, workdir = 7, None, tmp_path / "broken"
+        seed, constitution, workdir, render = 7, None, tmp_path / "broken", None
 
         def progress(self, done: int, total: int, **metrics: Any) -> None:
             if done == 5:

@@ -72,9 +72,10 @@ class BestOfN(SurveyStage):
 
     Best-of-n (rejection sampling): Nakano et al. 2021 (arXiv 2112.09332), section 3.4; Gao et al. 2022 (arXiv
     2210.10760), section 2.  Where all answers have a score, what is kept diverges from the model by at most
-    log n - (n - 1) / n nats a prompt (Beirami et al. 2024, arXiv 2401.01879), the figure `kl_bound`.  An answer without a score never wins, and a prompt without any
-    score is unscored.  Further figures: `score` (mean of the kept), `mean_score` (mean over each prompt's answers) and
-    `gain` (their paired difference).  The output `scores` has the reward of every answer, kept or not.
+    log n - (n - 1) / n nats a prompt (Beirami et al. 2024, arXiv 2401.01879), the figure `kl_bound`.  An answer without
+    a score never wins, and a prompt without any score is unscored.  Further figures: `score` (mean of the kept),
+    `mean_score` (mean over each prompt's answers) and `gain` (their paired difference).  The output `scores` has the
+    reward of every answer, kept or not.
     """
 
     kind, name, version = "generator", "best-of-n", 1
