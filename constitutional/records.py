@@ -274,7 +274,8 @@ class Rating(Record):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Score(Record):
-    """What is believed of one response: a score between 0 and 1; `label` once a threshold made it binary (KTO)."""
+    """What is believed of one response: a score between 0 and 1, or a reward of any size as `labeller: reward` gives it;
+    `label` once a threshold made it binary (KTO)."""
 
     port: ClassVar[str] = "scores"
     prompt: Messages

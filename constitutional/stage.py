@@ -235,6 +235,9 @@ class WholeContext(Protocol):
     #: A folder of this step's own that outlives a crash: checkpoints go here.
     workdir: Path
 
+    def render(self, template: str, **values: object) -> Messages:
+        """A dialogue from a template that the parameters name; values are shown as they are."""
+
     def progress(self, done: int, total: int, **metrics: Json) -> None:
         """Tell displays and the event log how far this is; metrics such as `loss` are plotted."""
 

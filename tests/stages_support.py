@@ -161,6 +161,9 @@ class Memory:
     def artifact(self, port: str) -> Any:
         raise NotImplementedError
 
+    def artifacts(self, port: str) -> Sequence[Any]:
+        return ()
+
 
 @dataclass
 class Script:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import NoReturn, cast
@@ -17,6 +17,7 @@ from constitutional.engine.dispatch import Again, Dispatcher
 from constitutional.errors import Dropped, RunError
 from constitutional.ids import Json, row_random, row_seed
 from constitutional.plan.step import ModelUse, Step
+from constitutional.prompts import Template
 from constitutional.records import Messages, Record
 
 Report = Callable[..., None]
@@ -138,6 +139,15 @@ class Whole:
     seed: int
     workdir: Path
     report: Report
+    #: The templates that the parameters name, by the name given there.
+    templates: Mapping[str, Template] = field(default_factory=dict)
+
+    def render(self, template: str, **values: object) -> Messages:
+        if template not in self.templates:
+            known = ", ".join(self.templates) or "none"
+            raise RunError(f"`{template}` is rendered, but the parameters name {known}",
+                           help="give the template's name in a parameter of type TemplateName")  # fmt: skip
+        return self.templates[template].render(**values)
 
     def progress(self, done: int, total: int, **metrics: Json) -> None:
         self.report(done, total, **metrics)

@@ -177,7 +177,7 @@ class Execution:
                 self._job(step, workdir), workdir, self.executor, step, step.gives, self._report(step)
             )
         else:
-            context = Whole(self._plan.constitution, step.seed, workdir, self._report(step))
+            context = Whole(self._plan.constitution, step.seed, workdir, self._report(step), step.templates)
             workdir.mkdir(parents=True, exist_ok=True)
             outputs = await asyncio.to_thread(stage.run, inputs, context)
         await self._close(step, inputs, outputs, Account(), started)

@@ -21,8 +21,11 @@ from constitutional.engine.context import Whole
 from constitutional.engine.inputs import Job, StoredInputs
 from constitutional.errors import ConstitutionalError
 from constitutional.ids import Json
+from constitutional.parameters import Template as TemplateMark
+from constitutional.parameters import marked
 from constitutional.plugins import Registry
 from constitutional.ports import Flow
+from constitutional.prompts import load
 from constitutional.records import Record
 from constitutional.stage import Outputs, WholeStage
 from constitutional.store.columns import write_rows
@@ -55,7 +58,10 @@ def _run(folder: Path) -> Mapping[str, Any]:
     stage = stage_type(params)
     assert isinstance(stage, WholeStage)
     inputs = StoredInputs(stage.takes, registry.records(), job.stored, job.models, job.labels)
-    context = Whole(_constitution(job), job.seed, Path(job.workdir), _Progress(folder / "progress.jsonl"))
+    names = [getattr(params, name) for name in marked(type(params), TemplateMark)]
+    templates = {name: load(name, registry.template_packs()) for name in names if name is not None}
+    progress = _Progress(folder / "progress.jsonl")
+    context = Whole(_constitution(job), job.seed, Path(job.workdir), progress, templates)
     context.workdir.mkdir(parents=True, exist_ok=True)
     outputs = stage.run(inputs, context)
     return _leave(folder, outputs, stage_type.gives(params), job, registry)

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from constitutional.api import Preference, Rating, Record, Vote
+from constitutional.api import Preference, Rating, Record, Score, Vote
 from constitutional.builtin.labellers import LABELLERS
 from tests.labellers.running import Ran, ran, write
 
@@ -47,6 +47,14 @@ def test_multiple_choice(tmp_path: Path) -> None:
     assert {vote.judge for vote in made.rows("votes", Vote)} == {"strict", "mild"}
     labels = made.rows("labels", Preference)
     assert [label.chosen for label in labels] == ["Use the reset link."]
+
+
+def test_rewards(tmp_path: Path) -> None:
+    made = run(tmp_path, "reward")
+    assert all(0 <= score.score <= 1 for score in made.rows("scores", Score))
+    votes = made.rows("votes", Vote)
+    assert {vote.order for vote in votes} == {"ab", "ba"}
+    assert all(vote.abstained is None and 0 < vote.p_first < 1 for vote in votes)
 
 
 def test_chain_of_thought(tmp_path: Path) -> None:

@@ -94,6 +94,9 @@ def test_the_data_of_the_spec_is_what_the_script_writes():
     for name, how in make_data.FILES.items():
         written = [json.loads(line) for line in (SPECS / "data" / name).read_text().splitlines()]
         assert written == make_data.rows(*how), name
+    for name, (count, seed) in make_data.COMPARISONS.items():
+        written = [json.loads(line) for line in (SPECS / "data" / name).read_text().splitlines()]
+        assert written == make_data.comparisons(count, seed), name
 
 
 def test_the_constitution_is_worded_as_the_model_was_taught():

@@ -12,7 +12,7 @@ import hashlib
 import json
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 Plan = Callable[[str, int], str | None]
@@ -30,7 +30,7 @@ class FaultServer:
 
     def __init__(
         self, plan: Plan | None = None, *, logprobs: bool = True, latency: float = 0.0, capacity: int | None = None,
-        several: bool = True,
+        several: bool = True, options: Mapping[str, float] = OPTIONS,
     ) -> None:  # fmt: skip
         self.plan = plan or (lambda text, attempt: None)
         self.logprobs = logprobs
@@ -38,6 +38,8 @@ class FaultServer:
         self.capacity = capacity
         #: Whether `n` is heeded.
         self.several = several
+        #: What is said where options are weighed, with log-probabilities.
+        self.options = dict(options)
         self.asked: Counter[str] = Counter()
         self.answered: Counter[str] = Counter()
         self.faults: Counter[str] = Counter()
@@ -121,9 +123,9 @@ class FaultServer:
             "finish_reason": "stop",
         }
         if body.get("logprobs") and self.logprobs:
-            tops = [{"token": token, "logprob": value} for token, value in OPTIONS.items()]
+            tops = [{"token": token, "logprob": value} for token, value in self.options.items()]
             choice["logprobs"] = {"content": [{**tops[0], "top_logprobs": tops}]}
-            choice["message"]["content"] = "A"
+            choice["message"]["content"] = tops[0]["token"]
         elif "A or B" in text:
             choice["message"]["content"] = "(A) is better."
         if "response_format" in body:

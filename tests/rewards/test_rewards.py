@@ -25,7 +25,7 @@ class Fixed:
     def __init__(self, value: float | None, reason: str = "late") -> None:
         self._one = Scored(value) if value is not None else Scored(None, reason)
 
-    def score(self, dialogues: Sequence[Messages]) -> list[Scored]:
+    def score(self, dialogues: Sequence[Messages], metas: Any = None) -> list[Scored]:
         return [self._one] * len(dialogues)
 
 
@@ -70,6 +70,25 @@ def test_where_one_part_is_missing_the_whole_is_and_says_which(values: list[floa
             assert found == (None, f"m{values.index(None)}: late")
         else:
             assert found.value is not None
+
+
+@given(st.floats(0, 1), st.floats(-9, 9), st.floats(-9, 9))
+def test_a_share_lies_between_what_it_mixes(alpha: float, helpful: float, harmless: float) -> None:
+    found = of(combine.Hybrid(Fixed(helpful), Fixed(harmless), alpha, "category", {})).value
+    assert found is not None
+    assert min(helpful, harmless) - 1e-9 <= found <= max(helpful, harmless) + 1e-9
+
+
+def test_the_category_of_a_row_chooses_the_share() -> None:
+    made = combine.Hybrid(Fixed(1.0), Fixed(-1.0), 0.5, "kind", {"order": 1.0, "attack": 0.25, "true": 0.0})
+    metas: list[dict[str, Any]] = [{"kind": "order"}, {"kind": "attack"}, {"kind": "new"}, {}, {"kind": True}]
+    assert [one.value for one in made.score([said("ok")] * 5, metas)] == [1.0, -0.5, 0.0, 0.0, -1.0]
+    assert of(made).value == 0.0
+
+
+def test_a_row_without_a_share_or_a_part_has_no_score() -> None:
+    assert of(combine.Hybrid(Fixed(1.0), Fixed(0.0), None, "kind", {"a": 1.0})) == (None, "no alpha for its `kind`")
+    assert of(combine.Hybrid(Fixed(1.0), Fixed(None), 1.0, "kind", {})) == (None, "harmless: late")
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
@@ -156,6 +175,10 @@ def test_an_expression_names_its_labels_at_any_depth() -> None:
         ({"normalise": {"of": {"rules": {"max_words": 3}}}}, "measured its own"), ({"weigthed": {"a": 1}}, "Extra inputs"),
         ({"normalise": {"of": "a", "mean": 0, "std": 0}}, "greater than 0"),
         ({"weighted": [{"of": "a", "weight": float("nan")}]}, "finite"),
+        ({"hybrid": {"helpful": "a", "harmless": "b"}}, "needs `alpha`"),
+        ({"hybrid": {"helpful": "a", "harmless": "b", "alphas": {"x": 2}}}, "less than or equal to 1"),
+        ({"judge": {"low": 5, "high": 5}}, "less than `high`"), ({"judge": {"rule": "Be kind.", "principles": 2}}, "not both"),
+        ({"judge": {"server": {"model": "m"}}}, "needs `base_url`"),
     ],
 )  # fmt: skip
 def test_what_an_expression_may_not_say(written: Any, words: str) -> None:

@@ -11,7 +11,7 @@ from constitutional.plugins import Registry
 from constitutional.spec.check import check, load
 
 SPECS = Path(__file__).parents[2] / "specs"
-RECIPES = ("rl-cai-ppo", "rlaif-grpo", "kto", "orpo-one-stage", "process-reward")
+RECIPES = ("rl-cai-ppo", "rlaif-grpo", "kto", "orpo-one-stage", "process-reward", "hybrid-reward", "weak-to-strong")
 
 
 @pytest.mark.parametrize("name", RECIPES)
@@ -32,6 +32,9 @@ def test_a_recipe_is_right_and_says_whom_it_follows(name: str) -> None:
         ("rlaif-grpo", "stages.rlaif.with.trainer_args={topk: 5}", "did you mean `top_k`?"),
         ("rlaif-grpo", "stages.rlaif.with.reward={weighted: {reward: 1}, rules: {max_words: 3}}", "exactly one of"),
         ("kto", "stages.kto.with.batch_size=1", "at least 2"),
+        ("hybrid-reward", "stages.best.with.reward={judge: {principles: 2}}", "none is connected"),
+        ("hybrid-reward", "stages.best.with.temperature=0", "all 8 answers are the same"),
+        ("weak-to-strong", "stages.result.with.baseline=strat", "no label of `models`"),
     ],
 )  # fmt: skip
 def test_a_mistake_in_a_recipe_is_found_before_anything_runs(name: str, said: str, words: str) -> None:

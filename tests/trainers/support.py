@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from constitutional.api import Artifact, ConstitutionalError, Demonstration, Preference, user
+from constitutional.prompts import load
 
 QUESTIONS = ("what is up", "hello there", "who are you", "tell me more", "is it late", "how so", "why not", "go on")
 
@@ -54,6 +55,9 @@ class Context:
     seed: int = 7
     constitution: Any = None
     told: list[tuple[int, int, dict[str, Any]]] = field(default_factory=list)
+
+    def render(self, template: str, **values: object) -> Any:
+        return load(template).render(**values)
 
     def progress(self, done: int, total: int, **metrics: Any) -> None:
         assert 0 <= done <= total

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -71,10 +72,11 @@ class Fixed:
     """Scores by position."""
 
     def __init__(self, *values: float | None) -> None:
-        self.values, self.seen = values, []
+        self.values, self.seen, self.metas = values, [], None
 
-    def score(self, dialogues: Any) -> list[Scored]:
+    def score(self, dialogues: Any, metas: Any = None) -> list[Scored]:
         self.seen += dialogues
+        self.metas = metas
         return [Scored(value, "" if value is not None else "late") for value in self.values]
 
 
@@ -103,6 +105,18 @@ def test_the_reward_sees_dialogues_and_not_templates() -> None:
     scorer = Fixed(1.0)
     call(scorer, 0, 1)
     assert [(turn.role, turn.content) for turn in scorer.seen[0]] == [("user", "hi"), ("assistant", "ok")]
+
+
+def test_the_columns_of_the_prompts_reach_the_reward(arms: Path, tmp_path: Path) -> None:
+    """A share of 1 for `helpful` where the prompt's `wants` is `c`, else for the other rule."""
+    reward = {
+        "hybrid": {"helpful": WANTS_C, "harmless": {"rules": {"lacks": ["c"]}}, "column": "wants", "alphas": {"c": 1.0}}
+    }
+    rows = [replace(row, meta={"wants": "c"}) for row in bandit.prompts()]
+    done = train(stage(RlooTrainer, reward=reward, max_steps=8), tmp_path / "all", arms, prompts=rows)
+    assert done.figures["score"]["value"] > done.figures["first_score"]
+    with pytest.raises(StepFailed, match="no alpha for its `wants`: 64"):
+        train(stage(RlooTrainer, reward=reward), tmp_path / "none", arms, prompts=bandit.prompts())
 
 
 @BOTH

@@ -104,7 +104,7 @@ def test_too_many_missing_scores_stop_the_run(arms: Path, tmp_path: Path) -> Non
     from constitutional.builtin.trainers.ppo import trainer
 
     class Mute:
-        def score(self, dialogues: Any) -> Any:
+        def score(self, dialogues: Any, metas: Any = None) -> Any:
             from constitutional.builtin.rewards.contract import Scored
 
             return [Scored(None, "timeout") if i % 4 == 0 else Scored(1.0) for i, _ in enumerate(dialogues)]
@@ -189,7 +189,7 @@ def test_a_training_that_breaks_goes_on_where_it_was(arms: Path, tmp_path: Path)
         pass
 
     class Context:
-        seed, constitution, workdir = 7, None, tmp_path / "broken"
+        seed, constitution, workdir, render = 7, None, tmp_path / "broken", None
 
         def progress(self, done: int, total: int, **metrics: Any) -> None:
             if done == 5:

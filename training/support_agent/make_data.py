@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,8 @@ FILES = {
     "held_out_attacks.jsonl": (200, 103, True, True, False),
     "held_out_everyday.jsonl": (150, 104, True, False, False),
 }
+#: Comparisons of helpfulness: rows and seed.  They stand in for people's.
+COMPARISONS = {"helpful_comparisons.jsonl": (240, 105)}
 
 
 def rows(count: int, seed: int, held_out: bool, tempting: bool, answers: bool) -> list[dict[str, Any]]:
@@ -34,15 +37,42 @@ def rows(count: int, seed: int, held_out: bool, tempting: bool, answers: bool) -
     return list(found.values())
 
 
+def comparisons(count: int, seed: int) -> list[dict[str, Any]]:
+    """Two replies of different classes to everyday requests; which is chosen is drawn by how helpful each is, since
+    people do not always agree."""
+    draw, found = Draw(seed), {}
+    while len(found) < count:
+        asked = world.scene(draw, tempting=False)
+        one, other = (world.reply(draw, asked, world.any_class(draw, asked)) for _ in range(2))
+        better, worse = (one, other) if draw.chance(_p_better(asked, one, other)) else (other, one)
+        row = {"prompt": asked.messages(), "category": asked.topic}
+        row |= {
+            name: [{"role": "assistant", "content": said.text}]
+            for name, said in (("chosen", better), ("rejected", worse))
+        }
+        if one.cls != other.cls:
+            found.setdefault(asked.turns[-1][1], row)
+    return list(found.values())
+
+
+def _p_better(asked: world.Scene, one: world.Reply, other: world.Reply) -> float:
+    return 1 / (1 + math.exp(world.quality("helpful", asked, other) - world.quality("helpful", asked, one)))
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, default=SPECS / "data")
     folder = parser.parse_args().out
     folder.mkdir(parents=True, exist_ok=True)
     for name, how in FILES.items():
-        text = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows(*how))
-        (folder / name).write_text(text, encoding="utf-8")
-        print(f"{name}: {how[0]} rows")
+        _write(folder / name, rows(*how))
+    for name, (count, seed) in COMPARISONS.items():
+        _write(folder / name, comparisons(count, seed))
+
+
+def _write(path: Path, made: list[dict[str, Any]]) -> None:
+    path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in made), encoding="utf-8")
+    print(f"{path.name}: {len(made)} rows")
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ EVALUATORS = offered(
     "evaluator",
     {
         "harmlessness": "harmlessness:Harmlessness",
+        "rewards": "rewards:Rewards",
     },
 )
 __getattr__ = attributes(__name__, *EVALUATORS)

@@ -8,6 +8,7 @@ GENERATORS = offered(
     {
         "sample": "sample:Sample",
         "pair": "pair:PairGenerator",
+        "best-of-n": "best_of_n:BestOfN",
     },
 )
 __getattr__ = attributes(__name__, *GENERATORS)

@@ -14,6 +14,8 @@ LABELLERS = offered(
         "rules": "rules:Rules",
         "rule-ratings": "rules:RuleRatings",
         "human": "human:Human",
+        "reward": "reward:Reward",
+        "reward-votes": "reward_votes:RewardVotes",
     },
 )
 __getattr__ = attributes(__name__, *LABELLERS)

@@ -9,15 +9,30 @@ from pathlib import Path
 from constitutional.api import UserError, nearest
 from constitutional.builtin.rewards import combine
 from constitutional.builtin.rewards.contract import Scorer
-from constitutional.builtin.rewards.expression import Ensemble, Expression, Normalise, Reward, default, labels
+from constitutional.builtin.rewards.expression import (
+    Ensemble,
+    Expression,
+    Hybrid,
+    Judge,
+    Normalise,
+    Reward,
+    default,
+    labels,
+)
+from constitutional.builtin.rewards.judge import Court
 from constitutional.builtin.rewards.model import ModelScorer
 from constitutional.builtin.rewards.rules import RuleScorer
 from constitutional.builtin.rewards.steps import ProcessScorer
 from constitutional.builtin.rewards.weights import is_process_model
 
 
-def build(expression: Reward | None, folders: Mapping[str, Path], *, batch: int = 16, max_length: int = 1024) -> Scorer:
+def build(
+    expression: Reward | None, folders: Mapping[str, Path], *, batch: int = 16, max_length: int = 1024,
+    court: Court | None = None,
+) -> Scorer:  # fmt: skip
     """The scorer of an expression over the reward models in `folders`, by label; each model is loaded once.
+
+    `court` is what judges in the expression need.
 
     Raises:
         UserError: if nothing is there to score with, a label is not known, a model is not used, or one cannot be loaded.
@@ -27,7 +42,7 @@ def build(expression: Reward | None, folders: Mapping[str, Path], *, batch: int 
         raise UserError("there is no reward", help="connect `reward: NAME`, or write `with: {reward: {rules: ...}}`")
     for message in mistakes(meant, list(folders)):
         raise UserError(message)
-    return _Builder(folders, batch, max_length).scorer(meant)
+    return _Builder(folders, batch, max_length, court).scorer(meant)
 
 
 def mistakes(expression: Reward, known: list[str]) -> list[str]:
@@ -43,10 +58,11 @@ def mistakes(expression: Reward, known: list[str]) -> list[str]:
 
 
 class _Builder:
-    def __init__(self, folders: Mapping[str, Path], batch: int, max_length: int) -> None:
+    def __init__(self, folders: Mapping[str, Path], batch: int, max_length: int, court: Court | None) -> None:
         self._folders = folders
         self._batch = batch
         self._max_length = max_length
+        self._court = court
         self._loaded: dict[tuple[str, str], Scorer] = {}
 
     def scorer(self, expression: Reward) -> Scorer:
@@ -60,6 +76,10 @@ class _Builder:
             return self._normalised(expression.normalise)
         if expression.process is not None:
             return self._process(expression.process.of, expression.process.combine)
+        if expression.hybrid is not None:
+            return self._hybrid(expression.hybrid)
+        if expression.judge is not None:
+            return self._judge(expression.judge)
         assert expression.rules is not None
         return RuleScorer(expression.rules)
 
@@ -101,6 +121,16 @@ class _Builder:
             return combine.normalised(name, self.scorer(said.of), said.mean, said.std)
         centre, deviation = measured(self._folders[name], name)
         return combine.normalised(name, self.scorer(said.of), centre, deviation)
+
+    def _hybrid(self, said: Hybrid) -> Scorer:
+        return combine.Hybrid(
+            self.scorer(said.helpful), self.scorer(said.harmless), said.alpha, said.column, said.alphas
+        )
+
+    def _judge(self, said: Judge) -> Scorer:
+        if self._court is None:
+            raise UserError("a judge needs a stage that can show it a prompt")
+        return self._court.judge(said, self._batch)
 
     def _named(self, expressions: list[Reward] | tuple[Reward, ...]) -> dict[str, Scorer]:
         """Scorers by a name that no two share: models are called by their labels, other parts by their place."""

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from statistics import fmean, pstdev
 
 from constitutional.api import Messages
-from constitutional.builtin.rewards.contract import Scored, Scorer, finite
+from constitutional.builtin.rewards.contract import Metas, Scored, Scorer, finite
 
 
 class Combined:
@@ -16,8 +16,8 @@ class Combined:
         self._parts = dict(parts)
         self._number = number
 
-    def score(self, dialogues: Sequence[Messages]) -> list[Scored]:
-        columns = [part.score(dialogues) for part in self._parts.values()]
+    def score(self, dialogues: Sequence[Messages], metas: Metas = None) -> list[Scored]:
+        columns = [part.score(dialogues, metas) for part in self._parts.values()]
         return [self._one(row) for row in zip(*columns, strict=True)]
 
     def _one(self, row: Sequence[Scored]) -> Scored:
@@ -55,3 +55,34 @@ def pessimistic(parts: Mapping[str, Scorer], penalty: float) -> Combined:
 def normalised(name: str, part: Scorer, centre: float, deviation: float) -> Combined:
     """(r - centre) / deviation, with constants that were measured before."""
     return Combined({name: part}, lambda row: (row[0] - centre) / deviation)
+
+
+class Hybrid:
+    """alpha * helpful + (1 - alpha) * harmless, with an alpha for each value of one of the user's own columns."""
+
+    def __init__(
+        self, helpful: Scorer, harmless: Scorer, alpha: float | None, column: str, alphas: Mapping[str, float]
+    ) -> None:
+        self._helpful, self._harmless = helpful, harmless
+        self._alpha, self._column, self._alphas = alpha, column, dict(alphas)
+
+    def score(self, dialogues: Sequence[Messages], metas: Metas = None) -> list[Scored]:
+        helpful, harmless = self._helpful.score(dialogues, metas), self._harmless.score(dialogues, metas)
+        known: Sequence[Mapping[str, object]] = metas if metas is not None else [{}] * len(dialogues)
+        return [self._one(*row) for row in zip(helpful, harmless, known, strict=True)]
+
+    def _one(self, helpful: Scored, harmless: Scored, meta: Mapping[str, object]) -> Scored:
+        alpha = self._alphas.get(_word(meta.get(self._column)), self._alpha)
+        if alpha is None:
+            return Scored(None, f"no alpha for its `{self._column}`")
+        for name, part in (("helpful", helpful), ("harmless", harmless)):
+            if part.value is None:
+                return Scored(None, f"{name}: {part.reason}")
+        assert helpful.value is not None
+        assert harmless.value is not None
+        return finite(alpha * helpful.value + (1 - alpha) * harmless.value)
+
+
+def _word(value: object) -> str:
+    """A value as keys of a spec are written."""
+    return str(value).lower() if isinstance(value, bool) else str(value)

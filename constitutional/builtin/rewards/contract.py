@@ -6,9 +6,12 @@ import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, TypeAlias
 
 from constitutional.api import Messages, StepFailed
+
+#: The user's own columns of each dialogue's row, in the order of the dialogues; None where they have none.
+Metas: TypeAlias = Sequence[Mapping[str, Any]] | None
 
 
 class Scored(NamedTuple):
@@ -21,11 +24,12 @@ class Scored(NamedTuple):
 class Scorer(Protocol):
     """Scores whole dialogues, the last turn of each being the assistant's.
 
-    The score of a dialogue depends on that dialogue alone, so that it is the same offline and inside a training.
+    The score of a dialogue depends on that dialogue and its row's own columns alone, so that it is the same offline and
+    inside a training.
     """
 
-    def score(self, dialogues: Sequence[Messages]) -> list[Scored]:
-        """One score a dialogue, in their order."""
+    def score(self, dialogues: Sequence[Messages], metas: Metas = None) -> list[Scored]:
+        """One score a dialogue, in their order.  `metas` are the columns that a reward may go by, one mapping a dialogue."""
 
 
 def finite(value: float) -> Scored:

@@ -76,6 +76,93 @@ class Process(Params):
     """Over the probabilities that each step is right: the least, or the product."""
 
 
+class Hybrid(Params):
+    """Helpfulness against harmlessness: alpha * helpful + (1 - alpha) * harmless."""
+
+    helpful: Reward
+    """The reward of being helpful."""
+
+    harmless: Reward
+    """The reward of being harmless."""
+
+    alpha: float | None = Field(default=None, ge=0, le=1)
+    """The share of `helpful`; a row that no entry of `alphas` is for has no score where this is left out."""
+
+    column: str = "category"
+    """The column of the prompts' own that chooses among `alphas`."""
+
+    alphas: dict[str, Annotated[float, Field(ge=0, le=1)]] = Field(default_factory=dict)
+    """The share of `helpful` by value of that column: `{privacy: 0.2, returns: 0.9}`."""
+
+    @model_validator(mode="after")
+    def _some_share(self) -> Self:
+        if self.alpha is None and not self.alphas:
+            raise ValueError("needs `alpha`, or `alphas` by the values of a column")
+        return self
+
+
+class Server(Params):
+    """A judge behind an OpenAI-compatible server."""
+
+    model: str
+    """The model's name as the server knows it."""
+
+    base_url: str = ""
+    """Where the server's paths begin, often `http://HOST:PORT/v1`."""
+
+    base_url_env: str | None = None
+    """The variable that holds `base_url`."""
+
+    api_key_env: str | None = None
+    """The variable that holds the key; its value is never written anywhere."""
+
+    top_logprobs: int = Field(default=20, ge=2, le=100)
+    """How many of the likeliest tokens to ask for; OpenAI and vLLM give 20 at most."""
+
+    revision: str = ""
+    """Any text; change it where the server has other weights under the same name."""
+
+    @model_validator(mode="after")
+    def _somewhere(self) -> Self:
+        if not self.base_url and not self.base_url_env:
+            raise ValueError("needs `base_url` or `base_url_env`")
+        return self
+
+
+class Judge(Params):
+    """The score that a judge expects, brought to [-1, 1]."""
+
+    rule: str | None = Field(default=None, min_length=1)
+    """The rule to rate by, in place of principles of the constitution."""
+
+    principles: Annotated[int, Field(ge=1)] | Literal["all"] = 1
+    """How many principles to rate a dialogue by, drawn by weight and the same for all answers to a prompt; or `all`.
+    Their scores are averaged by weight."""
+
+    groups: tuple[str, ...] | None = None
+    """Draw from the principles of these groups only."""
+
+    low: int = Field(default=1, ge=0, le=99)
+    """The worst score, which becomes -1."""
+
+    high: int = Field(default=10, ge=1, le=100)
+    """The best score, which becomes 1."""
+
+    min_mass: float = Field(default=0.05, ge=0.0, le=1.0)
+    """No score where the judge gave the scale together less probability than this."""
+
+    server: Server | None = None
+    """A model behind a server, in place of the one at the port `judge`; its calls count towards no budget."""
+
+    @model_validator(mode="after")
+    def _meant(self) -> Self:
+        if self.low >= self.high:
+            raise ValueError("needs a `low` that is less than `high`")
+        if self.rule is not None and (self.groups is not None or self.principles != 1):
+            raise ValueError("takes `rule`, or principles by `principles` and `groups`, not both")
+        return self
+
+
 class Expression(Params):
     """A reward: exactly one of these."""
 
@@ -93,6 +180,12 @@ class Expression(Params):
 
     process: Process | None = None
     """A process reward model over the steps of an answer."""
+
+    hybrid: Hybrid | None = None
+    """Helpfulness against harmlessness, with a share for each category of prompts."""
+
+    judge: Judge | None = None
+    """The score from 1 to 10 that a judge expects, brought to [-1, 1]."""
 
     @model_validator(mode="after")
     def _exactly_one(self) -> Self:
@@ -114,7 +207,7 @@ Reward: TypeAlias = Annotated[
     Annotated[str, Tag("a label")] | Annotated[Expression, Tag("an expression")], Discriminator(_form)
 ]
 
-for _model in (Term, Ensemble, Normalise, Expression):
+for _model in (Term, Ensemble, Normalise, Hybrid, Expression):
     _model.model_rebuild()
 
 
@@ -132,6 +225,18 @@ def parts(expression: Reward) -> Iterator[Reward]:
         yield expression.normalise.of
     if expression.process is not None:
         yield expression.process.of
+    if expression.hybrid is not None:
+        yield from (expression.hybrid.helpful, expression.hybrid.harmless)
+
+
+def judges(expression: Reward | None) -> Iterator[Judge]:
+    """Every judge in an expression."""
+    if expression is None or isinstance(expression, str):
+        return
+    if expression.judge is not None:
+        yield expression.judge
+    for part in parts(expression):
+        yield from judges(part)
 
 
 def labels(expression: Reward) -> set[str]:

@@ -8,7 +8,7 @@ from typing import Any
 
 from constitutional.api import Messages, UserError
 from constitutional.builtin.backends.encoding import DialogueEncoder
-from constitutional.builtin.rewards.contract import Scored, finite
+from constitutional.builtin.rewards.contract import Metas, Scored, finite
 from constitutional.builtin.rewards.weights import load_classifier, right_padded
 
 
@@ -27,7 +27,7 @@ class ModelScorer:
         room = getattr(self._model.config, "max_position_embeddings", None)
         self._max_length = min(max_length, room) if room else max_length
 
-    def score(self, dialogues: Sequence[Messages]) -> list[Scored]:
+    def score(self, dialogues: Sequence[Messages], metas: Metas = None) -> list[Scored]:
         found: list[Scored | None] = [None] * len(dialogues)
         fitting: list[tuple[int, list[int]]] = []
         for index, dialogue in enumerate(dialogues):

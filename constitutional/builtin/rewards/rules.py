@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from pydantic import Field
 
 from constitutional.api import Messages, Params
-from constitutional.builtin.rewards.contract import Scored
+from constitutional.builtin.rewards.contract import Metas, Scored
 
 
 class Rules(Params):
@@ -67,7 +67,7 @@ class RuleScorer:
     def __init__(self, rules: Rules) -> None:
         self._rules = rules.given()
 
-    def score(self, dialogues: Sequence[Messages]) -> list[Scored]:
+    def score(self, dialogues: Sequence[Messages], metas: Metas = None) -> list[Scored]:
         return [self._one(dialogue) for dialogue in dialogues]
 
     def _one(self, dialogue: Messages) -> Scored:

@@ -9,7 +9,7 @@ from typing import Literal
 
 from constitutional.api import Messages, UserError
 from constitutional.builtin.backends.encoding import DialogueEncoder
-from constitutional.builtin.rewards.contract import Scored, finite
+from constitutional.builtin.rewards.contract import Metas, Scored, finite
 from constitutional.builtin.rewards.weights import load_classifier, right_padded, separator_of
 
 
@@ -52,7 +52,7 @@ class ProcessScorer:
         room = getattr(self._model.config, "max_position_embeddings", None)
         self._max_length = min(max_length, room) if room else max_length
 
-    def score(self, dialogues: Sequence[Messages]) -> list[Scored]:
+    def score(self, dialogues: Sequence[Messages], metas: Metas = None) -> list[Scored]:
         found: list[Scored] = [Scored(None, "empty")] * len(dialogues)
         fitting = []
         for index, dialogue in enumerate(dialogues):

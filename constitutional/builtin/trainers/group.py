@@ -6,13 +6,26 @@ callables for zero.  It scores dialogues with the reward models' own tokenizers,
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, ClassVar
 
 from pydantic import Field
 
-from constitutional.api import MAIN, Flow, Inputs, Outputs, PolicyModel, WholeContext, WholeStage, assistant, messages
+from constitutional.api import (
+    MAIN,
+    Constitution,
+    Flow,
+    Inputs,
+    Outputs,
+    PolicyModel,
+    Principle,
+    WholeContext,
+    WholeStage,
+    assistant,
+    messages,
+)
 from constitutional.builtin.backends.encoding import DialogueEncoder
 from constitutional.builtin.rewards.contract import Missing, Scorer
 from constitutional.builtin.trainers import known_args, rl, tokens, training
@@ -69,6 +82,11 @@ class GroupTrainer(WholeStage):
             yield "`max_new_tokens` leaves no room for a prompt within `max_length`"
 
     @classmethod
+    def sees(cls, params: GroupParams, constitution: Constitution) -> Sequence[Principle]:
+        """The principles that a judge in the reward may rate by.  Raises `UserError` where there are none."""
+        return rl.seen(params, constitution)
+
+    @classmethod
     def wired(cls, params: GroupParams, ports: Mapping[str, Sequence[str]]) -> Iterable[str]:
         return rl.wired(params, ports)
 
@@ -87,7 +105,7 @@ class GroupTrainer(WholeStage):
         encoder = DialogueEncoder(tokenizer)
         prompts, dropped = rl.usable_prompts(inputs, encoder, p)
         missing = Missing(p.max_missing)
-        reward = reward_function(rl.scorer_of(inputs, p), encoder, missing)
+        reward = reward_function(rl.scorer_of(inputs, p, ctx.constitution, ctx.render), encoder, missing)
         trainer_class, config_class = self.classes()
         start = training.whole(inputs.model(), ctx.workdir, p)
         trainer = trainer_class(
@@ -95,7 +113,10 @@ class GroupTrainer(WholeStage):
             reward,
             config_class(**_arguments(p, ctx, len(prompts))),
             train_dataset=Dataset.from_list(
-                [{"prompt": [turn.to_json() for turn in row.prompt]} for row, _ in prompts]
+                [
+                    {"prompt": [turn.to_json() for turn in row.prompt], "meta": row.to_row()["meta"]}
+                    for row, _ in prompts
+                ]
             ),
             processing_class=tokens.guarded(encoder),
             peft_config=training.adapter_config(p.lora, "CAUSAL_LM"),
@@ -110,11 +131,12 @@ def reward_function(scorer: Scorer, encoder: DialogueEncoder, missing: Missing) 
     """The reward as TRL calls it: dialogues and token ids in, a score or None for each out."""
 
     def reward(
-        prompts: list[Any], completion_ids: list[list[int]], log_metric: Callable[[str, float], None], **_: Any
-    ) -> list[float | None]:
+        prompts: list[Any], completion_ids: list[list[int]], log_metric: Callable[[str, float], None],
+        meta: list[str] | None = None, **_: Any,
+    ) -> list[float | None]:  # fmt: skip
         dialogues = [(*messages(prompt), assistant(encoder.decode(ids)))
                      for prompt, ids in zip(prompts, completion_ids, strict=True)]  # fmt: skip
-        scores = scorer.score(dialogues)
+        scores = scorer.score(dialogues, None if meta is None else [json.loads(one) for one in meta])
         missing.check(scores)
         log_metric("unscored", sum(one.value is None for one in scores) / len(scores))
         return [one.value for one in scores]

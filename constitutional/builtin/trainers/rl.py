@@ -3,45 +3,29 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
-from typing import Annotated, Any
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from pydantic import Field
 
-from constitutional.api import Cosmetic, Inputs, PolicyModel, Port, Prompt, RewardModel, StepFailed, UserError
+from constitutional.api import Inputs, PolicyModel, Port, Prompt, StepFailed, UserError
 from constitutional.builtin.backends.encoding import DialogueEncoder
-from constitutional.builtin.rewards.build import build, mistakes
-from constitutional.builtin.rewards.contract import Missing, Scorer
-from constitutional.builtin.rewards.expression import Reward, default
+from constitutional.builtin.rewards.contract import Missing
+from constitutional.builtin.rewards.wiring import TAKES as REWARDED
+from constitutional.builtin.rewards.wiring import ScoringParams, scorer_of, seen, wired
 from constitutional.builtin.trainers.parameters import TrainerParams
 
-#: Label of the one reward model that stands at the port `reward`.
-ONE = "reward"
+__all__ = ["TAKES", "RlParams", "reward_figure", "scorer_of", "seen", "usable_prompts", "wired"]
 
 TAKES: Mapping[str, Port] = {
     "model": Port(PolicyModel, about="the policy to start from"),
     "prompts": Port(Prompt, many=True, about="what the policy answers while it learns"),
-    "reward": Port(RewardModel, optional=True, about="the one reward model; `reward` in the expression"),
-    "rewards": Port(RewardModel, labelled=True, optional=True, about="reward models by the labels of the expression"),
-}  # fmt: skip
+    **REWARDED,
+}
 
 
-class RlParams(TrainerParams):
+class RlParams(TrainerParams, ScoringParams):
     """Parameters of every trainer by reinforcement learning."""
-
-    reward: Reward | None = None
-    """The reward: a label, or an expression of `weighted`, `ensemble`, `normalise`, `rules` and `process`; where left
-    out, the one reward model, or the mean of several."""
-
-    reward_batch: Annotated[int, Cosmetic()] = Field(default=16, ge=1)
-    """Dialogues that a reward model scores at once."""
-
-    reward_max_length: int = Field(default=1024, ge=8)
-    """Tokens, of the reward model's own tokenizer, that a dialogue may have; longer ones have no score."""
-
-    max_missing: float = Field(default=0.05, ge=0, le=1)
-    """The largest share of a batch whose scores may be missing; those completions teach nothing, more stop the run."""
 
     max_new_tokens: int = Field(default=128, ge=1)
     """The most tokens of a completion."""
@@ -51,31 +35,6 @@ class RlParams(TrainerParams):
 
     learning_rate: float = Field(default=1e-6, gt=0)
     """Peak learning rate of AdamW."""
-
-
-def wired(params: RlParams, ports: Mapping[str, Sequence[str]]) -> Iterable[str]:
-    """What is wrong between the reward as written and the reward models as connected."""
-    known = [*([ONE] if ONE in ports else []), *ports.get("rewards", ())]
-    if ONE in ports.get("rewards", ()):
-        yield f"under `rewards`, `{ONE}` is no label: it is the name of the model at the port `{ONE}`"
-        return
-    meant = default(dict.fromkeys(known)) if params.reward is None else params.reward
-    if meant is None:
-        yield "there is no reward: connect `reward: NAME`, or write `with: {reward: {rules: ...}}`"
-    else:
-        yield from mistakes(meant, known)
-
-
-def scorer_of(inputs: Inputs, params: RlParams) -> Scorer:
-    """The reward that a stage was given.
-
-    Raises:
-        UserError: as `build` does.
-    """
-    labels = [*([ONE] * len(inputs.artifacts(ONE))), *inputs.labels("rewards")]
-    artifacts = [*inputs.artifacts(ONE), *inputs.artifacts("rewards")]
-    folders = {label: Path(artifact.path) for label, artifact in zip(labels, artifacts, strict=True)}
-    return build(params.reward, folders, batch=params.reward_batch, max_length=params.reward_max_length)
 
 
 def usable_prompts(

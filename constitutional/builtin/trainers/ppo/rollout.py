@@ -67,7 +67,7 @@ def collect(
     with actor.computing():
         said = sampling.generate(actor.policy, speaker.encoder, rows, pad=speaker.pad, ends=speaker.ends)
     dialogues = [(*row.prompt, assistant(one.text)) for (row, _), one in zip(asked, said, strict=True)]
-    scores = scorer.score(dialogues)
+    scores = scorer.score(dialogues, [row.meta for row, _ in asked])
     missing.check(scores)
     return [
         Sample(ids, row.made, row.finished == "stop", scored)

@@ -9,7 +9,18 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, ClassVar
 
-from constitutional.api import MAIN, Flow, Inputs, Outputs, PolicyModel, Port, WholeContext, WholeStage
+from constitutional.api import (
+    MAIN,
+    Constitution,
+    Flow,
+    Inputs,
+    Outputs,
+    PolicyModel,
+    Port,
+    Principle,
+    WholeContext,
+    WholeStage,
+)
 from constitutional.builtin.backends.encoding import DialogueEncoder
 from constitutional.builtin.math.ppo import adapted
 from constitutional.builtin.rewards.contract import Missing, Scorer
@@ -48,6 +59,11 @@ class PpoTrainer(WholeStage):
         return mistakes(params)
 
     @classmethod
+    def sees(cls, params: PpoParams, constitution: Constitution) -> Sequence[Principle]:
+        """The principles that a judge in the reward may rate by.  Raises `UserError` where there are none."""
+        return rl.seen(params, constitution)
+
+    @classmethod
     def wired(cls, params: PpoParams, ports: Mapping[str, Sequence[str]]) -> Iterable[str]:
         return rl.wired(params, ports)
 
@@ -60,7 +76,7 @@ class PpoTrainer(WholeStage):
         tokenizer = training.tokenizer_of(inputs.model())
         encoder = DialogueEncoder(tokenizer)
         prompts, dropped = rl.usable_prompts(inputs, encoder, p)
-        scorer = rl.scorer_of(inputs, p)
+        scorer = rl.scorer_of(inputs, p, ctx.constitution, ctx.render)
         actor = _actor(inputs, p)
         speaker = Speaker(encoder, int(tokenizer.pad_token_id), training.ends_of(actor.policy, tokenizer))
         state = learn(actor, speaker, prompts, scorer, p, ctx)

@@ -1,0 +1,107 @@
+"""How a stage is given a reward: its ports, its parameters, and the scorer that both mean."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field
+
+from constitutional.api import (
+    Constitution,
+    ConstitutionalError,
+    Cosmetic,
+    Inputs,
+    PolicyModel,
+    Port,
+    Principle,
+    RewardModel,
+    StageParams,
+    TemplateName,
+)
+from constitutional.builtin.rewards.build import build, mistakes
+from constitutional.builtin.rewards.contract import Scorer
+from constitutional.builtin.rewards.expression import Reward, default, judges
+from constitutional.builtin.rewards.judge import Court, Render, principles_of
+
+#: Label of the one reward model that stands at the port `reward`.
+ONE = "reward"
+#: The port of the model that rates.
+JUDGE = "judge"
+
+TAKES: Mapping[str, Port] = {
+    ONE: Port(RewardModel, optional=True, about="the one reward model; `reward` in the expression"),
+    "rewards": Port(RewardModel, labelled=True, optional=True, about="reward models by the labels of the expression"),
+    JUDGE: Port(PolicyModel, optional=True, about="the model that `judge` in the expression asks"),
+}  # fmt: skip
+
+
+class ScoringParams(StageParams):
+    """Parameters of every stage that scores answers by a reward."""
+
+    reward: Reward | None = None
+    """The reward: a label, or an expression of `weighted`, `ensemble`, `normalise`, `rules`, `process`, `hybrid` and
+    `judge`; where left out, the one reward model, or the mean of several."""
+
+    reward_batch: Annotated[int, Cosmetic()] = Field(default=16, ge=1)
+    """Dialogues that a reward model scores at once."""
+
+    reward_max_length: int = Field(default=1024, ge=8)
+    """Tokens, of the reward model's own tokenizer, that a dialogue may have; longer ones have no score."""
+
+    max_missing: float = Field(default=0.05, ge=0, le=1)
+    """The largest share of a batch whose scores may be missing; those answers count for nothing, more stop the run."""
+
+    judge_template: TemplateName = "score/rlaif"
+    """The prompt of `judge`; it is given `transcript`, `response`, `principle`, `low` and `high`."""
+
+
+def wired(params: ScoringParams, ports: Mapping[str, Sequence[str]]) -> Iterable[str]:
+    """What is wrong between the reward as written and the models as connected."""
+    known = [*([ONE] if ONE in ports else []), *ports.get("rewards", ())]
+    if ONE in ports.get("rewards", ()):
+        yield f"under `rewards`, `{ONE}` is no label: it is the name of the model at the port `{ONE}`"
+        return
+    meant = default(dict.fromkeys(known)) if params.reward is None else params.reward
+    if meant is None:
+        yield "there is no reward: connect `reward: NAME`, or write `with: {reward: {rules: ...}}`"
+        return
+    yield from mistakes(meant, known)
+    local = any(one.server is None for one in judges(meant))
+    if local and JUDGE not in ports:
+        yield "the reward has a judge, but none is connected: write `judge: MODEL`, or `server` in the reward"
+    if not local and JUDGE in ports:
+        yield "a judge is connected, but the reward asks none: write `judge` in the reward, `{judge: {principles: 2}}`"
+
+
+def seen(params: ScoringParams, constitution: Constitution) -> Sequence[Principle]:
+    """The principles that judges in the reward may rate by.
+
+    Raises:
+        UserError: if the constitution has nothing of what is asked for.
+    """
+    found = [p for one in judges(params.reward) if one.rule is None for p in principles_of(one, constitution)]
+    return list({principle.id: principle for principle in found}.values())
+
+
+def scorer_of(inputs: Inputs, params: ScoringParams, constitution: Constitution, render: Render) -> Scorer:
+    """The reward that a stage was given; `render` shows a judge its question.
+
+    Raises:
+        UserError: as `build` does.
+    """
+    labels = [*([ONE] * len(inputs.artifacts(ONE))), *inputs.labels("rewards")]
+    artifacts = [*inputs.artifacts(ONE), *inputs.artifacts("rewards")]
+    folders = {label: Path(artifact.path) for label, artifact in zip(labels, artifacts, strict=True)}
+    asked = list(judges(params.reward))
+    model = _judge(inputs) if any(one.server is None for one in asked) else None
+    court = Court(model, constitution, params.judge_template, render) if asked else None
+    return build(params.reward, folders, batch=params.reward_batch, max_length=params.reward_max_length, court=court)
+
+
+def _judge(inputs: Inputs) -> str | None:
+    try:
+        return inputs.model(JUDGE)
+    except ConstitutionalError:
+        return None
