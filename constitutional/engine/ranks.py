@@ -1,12 +1,13 @@
 """Several processes for one whole stage: the worker starts itself again under torchrun, once for each of them.
 
-Only rank 0 leaves an outcome, rows and progress.  Where another rank fails, it leaves its words beside, since rank 0 is
-then ended while it waits for it.
+Only rank 0 leaves an outcome, rows and progress.  Where another rank fails, it leaves its words beside: rank 0 is then ended
+while it waits for it, or fails of nothing but its silence.
 """
 
 from __future__ import annotations
 
 import ctypes
+import json
 import os
 import signal
 import sys
@@ -71,9 +72,12 @@ def outcome(folder: Path) -> Path:
 
 
 def left(folder: Path) -> Path:
-    """What the engine reads: rank 0's outcome, or the first that another rank left."""
+    """What the engine reads: rank 0's outcome; where ranks failed, the first failure, since the others follow from it."""
     own = folder / "outcome.json"
-    return own if own.is_file() else next(iter(sorted(folder.glob("outcome.rank-*.json"))), own)
+    failed = list(folder.glob("outcome.rank-*.json"))
+    if failed and own.is_file() and "error" in json.loads(own.read_text(encoding="utf-8")):
+        failed.append(own)
+    return min(failed, key=lambda path: path.stat().st_mtime_ns, default=own)
 
 
 def forget(folder: Path) -> None:
