@@ -126,6 +126,7 @@ def test_weights_in_parts_need_accelerators(monkeypatch: pytest.MonkeyPatch) -> 
     import torch
 
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setenv("WORLD_SIZE", "2")
     with pytest.raises(StepFailed, match="`fsdp` needs an accelerator for each process"):
         launch.begin(FitParams(launch=Launch(processes=2, strategy="fsdp")))
 

@@ -54,13 +54,14 @@ def begin(params: TrainerParams) -> None:
     """Take the accelerator that belongs to this process.
 
     Raises:
-        StepFailed: if there are too few of them, or none where the strategy needs some.
+        StepFailed: if this process is alone, if there are too few of them, or none where the strategy needs some.
     """
     import torch
 
     said = of(params)
     if said is None:
         return
+    _together(int(os.environ.get("WORLD_SIZE", "1")), said.processes)
     there = torch.cuda.device_count() if torch.cuda.is_available() else 0
     if there:
         if there < said.processes:
@@ -97,9 +98,12 @@ def verify(trainer: Any, params: TrainerParams) -> None:
     Raises:
         StepFailed: if not: each would train a model of its own on all rows, and nothing would say so.
     """
-    there = int(trainer.accelerator.num_processes)
-    if there != processes(params):
-        raise StepFailed("launch", f"{processes(params)} processes were asked for, but {there} train together")
+    _together(int(trainer.accelerator.num_processes), processes(params))
+
+
+def _together(there: int, wanted: int) -> None:
+    if there != wanted:
+        raise StepFailed("launch", f"{wanted} processes were asked for, but {there} train together")
 
 
 def average(trainer: Any, values: list[float]) -> float:
