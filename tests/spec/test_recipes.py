@@ -49,7 +49,9 @@ def test_rounds_of_a_trainer_each_start_from_the_policy_of_the_round_before() ->
 
     registry = Registry()
     steps = plan(checked(load(SPECS / "iterative.yaml"), registry), registry).steps
-    trained = {name: use.trained_by.step for name, step in steps.items() for use in step.models.values() if use.trained_by}
+    trained = {
+        name: use.trained_by.step for name, step in steps.items() for use in step.models.values() if use.trained_by
+    }
     assert trained["rounds.1.pairs"] == trained["rounds.1.policy"] == "start"
     assert trained["rounds.2.pairs"] == trained["rounds.2.policy"] == "rounds.1.policy"
     assert steps["rounds.1.pairs"].fingerprint != steps["rounds.2.pairs"].fingerprint
