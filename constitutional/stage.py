@@ -251,6 +251,12 @@ class WholeStage(Stage):
 
     isolated: ClassVar[bool] = False
 
+    @classmethod
+    def processes(cls, params: Any) -> int:
+        """How many processes of one machine run this stage together, if it is `isolated`; more than one are started by
+        torchrun (`RANK`, `WORLD_SIZE`), and what the first gives back counts.  Only that one may write into the workdir."""
+        return 1
+
     @abstractmethod
     def run(self, inputs: Inputs, ctx: WholeContext) -> Outputs: ...
 

@@ -10,6 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, cast
 
+from constitutional.engine import card
 from constitutional.engine.account import Account
 from constitutional.engine.budget import Limits
 from constitutional.engine.context import Survey, Whole
@@ -205,8 +206,17 @@ class Execution:
         for (fate, reason), count in fates.items():
             account.book(fate, reason, count)
         account.close(step.name)
+        cards = card.cards(self._plan, step, self._store.artifacts, account, outputs.figures)
         finished = await asyncio.to_thread(
-            finish, self._store.artifacts, step, step.gives, outputs.rows, outputs.folders, account, outputs.figures
+            finish,
+            self._store.artifacts,
+            step,
+            step.gives,
+            outputs.rows,
+            outputs.folders,
+            account,
+            outputs.figures,
+            cards,
         )
         account.rows_out = sum(output.rows or 0 for output in finished.outputs.values())
         self._announce(step, finished, account, started)

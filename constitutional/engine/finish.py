@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from constitutional.engine.account import Account
+from constitutional.engine.card import NAME as CARD
 from constitutional.errors import StepFailed
 from constitutional.plan.step import Step
 from constitutional.ports import Flow
@@ -20,8 +21,9 @@ Row: TypeAlias = Record | Mapping[str, Any]
 
 
 def finish(artifacts: Artifacts, step: Step, gives: Mapping[str, Flow], rows: Mapping[str, Iterable[Row]],
-           folders: Mapping[str, Path], account: Account, figures: Mapping[str, Any]) -> Finished:  # fmt: skip
-    """Write a finished step and return what is known of it.
+           folders: Mapping[str, Path], account: Account, figures: Mapping[str, Any],
+           cards: Mapping[str, str] | None = None) -> Finished:  # fmt: skip
+    """Write a finished step and return what is known of it; `cards` go beside the models that they are about.
 
     Raises:
         StepFailed: if the stage left out an output that it promised, or gave one that it did not.
@@ -32,7 +34,9 @@ def finish(artifacts: Artifacts, step: Step, gives: Mapping[str, Flow], rows: Ma
         for name, flow in gives.items():
             folder = aside / (name or "main")
             outputs[name] = (
-                _write_rows(folder, flow, rows[name]) if name in rows else _take(folder, flow, folders[name])
+                _write_rows(folder, flow, rows[name])
+                if name in rows
+                else _take(folder, flow, folders[name], (cards or {}).get(name))
             )
         finished = finished_step(step, outputs, account, figures)
         seal(aside, finished)
@@ -54,8 +58,10 @@ def _write_rows(folder: Path, flow: Flow, rows: Iterable[Row]) -> Output:
     return Output(flow.port, count, file_digest(folder / ROWS))
 
 
-def _take(folder: Path, flow: Flow, made: Path) -> Output:
+def _take(folder: Path, flow: Flow, made: Path, card: str | None) -> Output:
     shutil.copytree(made, folder)
+    if card is not None and not (folder / CARD).exists():
+        (folder / CARD).write_text(card, encoding="utf-8")
     return Output(flow.port, None, folder_digest(folder))
 
 

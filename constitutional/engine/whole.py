@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from constitutional.engine import ranks
 from constitutional.engine.context import Report
 from constitutional.engine.inputs import Job
 from constitutional.errors import StepFailed
@@ -92,13 +93,13 @@ async def _follow(path: Path, report: Report) -> None:
 def _clear(folder: Path) -> None:
     """Forget an earlier attempt, but not its checkpoints and log."""
     folder.mkdir(parents=True, exist_ok=True)
-    for name in ("outcome.json", "progress.jsonl"):
-        (folder / name).unlink(missing_ok=True)
+    ranks.forget(folder)
+    (folder / "progress.jsonl").unlink(missing_ok=True)
     shutil.rmtree(folder / "rows", ignore_errors=True)
 
 
 def _outputs(folder: Path, step: Step, gives: Mapping[str, Flow], status: int) -> Outputs:
-    path = folder / "outcome.json"
+    path = ranks.left(folder)
     if not path.is_file():
         how = f"killed by signal {-status}" if status < 0 else f"exit status {status}"
         raise StepFailed(step.name, f"its process ended ({how}) without a word; its log ends:\n{_tail(folder)}",

@@ -2,7 +2,8 @@
 
 ``python -m constitutional.engine.worker FOLDER`` reads `job.json`, runs the stage and leaves `outcome.json`; rows go to
 `rows/OUTPUT.parquet`, progress to `progress.jsonl`, what libraries print to `log.txt`.  Started again after a crash, the
-stage finds its checkpoints in its workdir.
+stage finds its checkpoints in its workdir.  Where the stage asks for several processes, torchrun runs this module in each;
+rank 0 alone leaves rows, progress and the outcome.
 """
 
 from __future__ import annotations
@@ -17,7 +18,8 @@ from pathlib import Path
 from typing import Any
 
 from constitutional.constitution.model import Constitution
-from constitutional.engine.context import Whole
+from constitutional.engine import ranks
+from constitutional.engine.context import Report, Whole
 from constitutional.engine.inputs import Job, StoredInputs
 from constitutional.errors import ConstitutionalError
 from constitutional.ids import Json
@@ -42,9 +44,11 @@ def main(folder: Path) -> int:
         outcome = {"error": str(error), "help": error.help}
     except Exception as error:  # noqa: BLE001  (whatever a stage raises is told to the engine in words)
         outcome = {"error": f"{type(error).__name__}: {error}", "traceback": traceback.format_exc()}
-    aside = folder / "outcome.json.tmp"
-    aside.write_text(json.dumps(outcome, ensure_ascii=False), encoding="utf-8")
-    aside.replace(folder / "outcome.json")
+    if "error" in outcome or ranks.rank() == 0:
+        last = ranks.outcome(folder)
+        aside = last.with_name(f"{last.name}.tmp")
+        aside.write_text(json.dumps(outcome, ensure_ascii=False), encoding="utf-8")
+        aside.replace(last)
     return 1 if "error" in outcome else 0
 
 
@@ -57,14 +61,21 @@ def _run(folder: Path) -> Mapping[str, Any]:
     params = stage_type.Params.model_validate(dict(job.params), context={"folder": job.params_folder})
     stage = stage_type(params)
     assert isinstance(stage, WholeStage)
+    processes = stage.processes(params)
+    if processes > 1 and not ranks.started():
+        ranks.start(folder, processes)
+    ranks.joined(processes)
     inputs = StoredInputs(stage.takes, registry.records(), job.stored, job.models, job.labels)
     names = [getattr(params, name) for name in marked(type(params), TemplateMark)]
     templates = {name: load(name, registry.template_packs()) for name in names if name is not None}
-    progress = _Progress(folder / "progress.jsonl")
-    context = Whole(_constitution(job), job.seed, Path(job.workdir), progress, templates)
+    context = Whole(_constitution(job), job.seed, Path(job.workdir), _progress(folder), templates)
     context.workdir.mkdir(parents=True, exist_ok=True)
     outputs = stage.run(inputs, context)
-    return _leave(folder, outputs, stage_type.gives(params), job, registry)
+    return _leave(folder, outputs, stage_type.gives(params), job, registry) if ranks.rank() == 0 else {}
+
+
+def _progress(folder: Path) -> Report:
+    return _Progress(folder / "progress.jsonl") if ranks.rank() == 0 else lambda done, total, **metrics: None
 
 
 def _constitution(job: Job) -> Constitution:

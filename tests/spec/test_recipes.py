@@ -11,7 +11,10 @@ from constitutional.plugins import Registry
 from constitutional.spec.check import check, load
 
 SPECS = Path(__file__).parents[2] / "specs"
-RECIPES = ("rl-cai-ppo", "rlaif-grpo", "kto", "orpo-one-stage", "process-reward", "hybrid-reward", "weak-to-strong")
+RECIPES = (
+    "sl-cai", "rl-cai-ppo", "rlaif-dpo", "rlaif-grpo", "iterative", "kto", "orpo-one-stage", "process-reward", "hf-2024",
+    "nemo-2024", "hybrid-reward", "weak-to-strong",
+)  # fmt: skip
 
 
 @pytest.mark.parametrize("name", RECIPES)
@@ -41,6 +44,20 @@ def test_a_mistake_in_a_recipe_is_found_before_anything_runs(name: str, said: st
     (found,) = check(load(SPECS / f"{name}.yaml", [said]), Registry())
     assert found.code == "parameter"
     assert words in found.message
+
+
+def test_rounds_of_a_trainer_each_start_from_the_policy_of_the_round_before() -> None:
+    from constitutional.plan.make import plan
+    from constitutional.spec.check import checked
+
+    registry = Registry()
+    steps = plan(checked(load(SPECS / "iterative.yaml"), registry), registry).steps
+    trained = {
+        name: use.trained_by.step for name, step in steps.items() for use in step.models.values() if use.trained_by
+    }
+    assert trained["rounds.1.pairs"] == trained["rounds.1.policy"] == "start"
+    assert trained["rounds.2.pairs"] == trained["rounds.2.policy"] == "rounds.1.policy"
+    assert steps["rounds.1.pairs"].fingerprint != steps["rounds.2.pairs"].fingerprint
 
 
 def test_the_ledger_counts_the_rows_of_a_port_that_is_connected() -> None:

@@ -16,15 +16,15 @@ from pydantic import Field
 from constitutional.api import MAIN, Flow, Inputs, Outputs, PolicyModel, Port, Preference, WholeContext, WholeStage
 from constitutional.builtin.backends.encoding import DialogueEncoder
 from constitutional.builtin.math import losses
-from constitutional.builtin.trainers import known_args, preferences, tokens, training
-from constitutional.builtin.trainers.parameters import TrainerParams, training_arguments
+from constitutional.builtin.trainers import known_args, launch, preferences, stopping, tokens, training
+from constitutional.builtin.trainers.parameters import FitParams, training_arguments
 
 LOSSES: dict[str, Callable[..., Any]] = {
     "sigmoid": losses.dpo, "ipo": losses.ipo, "hinge": losses.hinge, "robust": losses.robust,
 }  # fmt: skip
 
 
-class DpoParams(TrainerParams):
+class DpoParams(FitParams):
     """Parameters of direct preference optimisation."""
 
     beta: float = Field(default=0.1, gt=0)
@@ -63,12 +63,16 @@ class DpoTrainer(WholeStage):
 
     @classmethod
     def check(cls, params: DpoParams) -> Iterable[str]:
-        yield from known_args.mistakes("dpo", params.trainer_args)
+        yield from known_args.all_mistakes("dpo", params)
         if (params.loss == "robust") != (params.flip_rate is not None):
             yield "`loss: robust` and `flip_rate` go together"
 
+    @classmethod
+    def processes(cls, params: DpoParams) -> int:
+        return launch.processes(params)
+
     def run(self, inputs: Inputs, ctx: WholeContext) -> Outputs:
-        training.quiet()
+        training.begin(self.params)
         from transformers import AutoModelForCausalLM, TrainingArguments, set_seed
 
         p: DpoParams = self.params
@@ -81,17 +85,19 @@ class DpoTrainer(WholeStage):
 
             set_seed(ctx.seed % 2**32)  # an adapter begins at random
             model = get_peft_model(model, training.adapter_config(p.lora, "CAUSAL_LM"))
+        taught, held_out = stopping.split(rows, p, preferences.prompt_of)
         trainer = dpo_trainer()(
             model=model,
-            args=TrainingArguments(**training_arguments(p, ctx.seed, ctx.workdir, len(rows))),
-            train_dataset=rows,
+            args=TrainingArguments(**training_arguments(p, ctx.seed, ctx.workdir, len(taught))),
+            train_dataset=taught,
+            eval_dataset=held_out,
             data_collator=PairCollator(tokenizer.pad_token_id),
             processing_class=tokenizer,
             params=p,
         )
-        log = training.train(trainer, ctx)
-        figures = training.summary(log, trainer.state.global_step, len(rows))
-        folder = training.save(trainer.model, tokenizer, ctx.workdir / "model", p.lora, figures, log)
+        log = training.train(trainer, ctx, p)
+        figures = training.summary(log, trainer, len(taught)) | stopping.figures(trainer, p, held_out)
+        folder = training.keep(trainer, tokenizer, ctx, p, figures, log)
         return Outputs(folders={MAIN: folder}, figures=figures, fates=tokens.fates(len(rows), dropped))
 
     def _reference(self, inputs: Inputs, policy: Any) -> Any:
@@ -156,7 +162,7 @@ def dpo_trainer() -> Any:
     """transformers' `Trainer` with the loss of preferences."""
     from transformers import Trainer
 
-    class PreferenceTrainer(Trainer):  # type: ignore[misc]
+    class PreferenceTrainer(stopping.LossAlone, Trainer):  # type: ignore[misc]
         def __init__(self, *, params: DpoParams, **options: Any) -> None:
             super().__init__(**options)
             self.model_accepts_loss_kwargs = False
@@ -168,7 +174,9 @@ def dpo_trainer() -> Any:
         ) -> Any:
             chosen, rejected = logps(model, inputs, mean=self._params.loss == "ipo").chunk(2)
             reference_chosen, reference_rejected = inputs["reference"].chunk(2)
-            self._margins.append(float(((chosen - reference_chosen) - (rejected - reference_rejected)).detach().mean()))
+            if model.training:
+                moved = (chosen - reference_chosen) - (rejected - reference_rejected)
+                self._margins.append(float(moved.detach().mean()))
             more = {} if self._params.flip_rate is None else {"flip_rate": self._params.flip_rate}
             loss = LOSSES[self._params.loss](
                 chosen,
@@ -183,7 +191,7 @@ def dpo_trainer() -> Any:
 
         def log(self, logs: dict[str, float], *rest: Any, **named: Any) -> None:
             if self._margins and "loss" in logs:
-                logs["margin"] = sum(self._margins) / len(self._margins)
+                logs["margin"] = launch.average(self, self._margins)
                 self._margins.clear()
             super().log(logs, *rest, **named)
 

@@ -75,6 +75,7 @@ class GroupTrainer(WholeStage):
     @classmethod
     def check(cls, params: GroupParams) -> Iterable[str]:
         yield from known_args.mistakes(cls.name, params.trainer_args, OWN)
+        yield from known_args.tracker_mistakes(params)
         together = params.batch_size * params.gradient_accumulation
         if together % params.group_size:
             yield f"`batch_size` times `gradient_accumulation`, {together}, is no multiple of `group_size`, {params.group_size}"
@@ -121,7 +122,7 @@ class GroupTrainer(WholeStage):
             processing_class=tokens.guarded(encoder),
             peft_config=training.adapter_config(p.lora, "CAUSAL_LM"),
         )
-        log = training.train(trainer, ctx)
+        log = training.train(trainer, ctx, p)
         figures = {"steps": trainer.state.global_step, "rows": len(prompts), **_figures(log, p)}
         folder = training.save(trainer.model, tokenizer, ctx.workdir / "model", p.lora, figures, log)
         return Outputs(folders={MAIN: folder}, figures=figures, fates=tokens.fates(len(prompts), dropped))

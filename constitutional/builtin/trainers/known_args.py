@@ -6,13 +6,16 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterator, Mapping
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from constitutional.api import nearest
-from constitutional.builtin.trainers.parameters import OURS, TrainerParams
+from constitutional.builtin.trainers import launch, stopping
+from constitutional.builtin.trainers.parameters import OURS, TRACKERS, FitParams, TrainerParams
 
 LIST = Path(__file__).parent / "known_args.json"
 
@@ -32,6 +35,33 @@ def mistakes(trainer: str, given: dict[str, Any], own: Mapping[str, str | None] 
         elif name not in known(trainer):
             guess = nearest(name, known(trainer))
             yield f"`trainer_args.{name}` is not known to {trainer}" + (f"; did you mean `{guess}`?" if guess else "")
+
+
+def all_mistakes(
+    trainer: str, params: FitParams, own: Mapping[str, str | None] | None = None, *, sharded: bool = True
+) -> Iterator[str]:
+    """What is wrong with `trainer_args`, `launch`, `report_to` and `liger`, a sentence each."""
+    yield from mistakes(
+        trainer, params.trainer_args, {**launch.OWN, **stopping.OWN, "use_liger_kernel": "liger", **dict(own or {})}
+    )
+    yield from launch.mistakes(params, sharded)
+    yield from tracker_mistakes(params)
+    if params.liger and find_spec("liger_kernel") is None:
+        yield "`liger: true` needs the package `liger-kernel`, which is not installed"
+    if params.attention.startswith("flash_attention") and find_spec("flash_attn") is None:
+        yield f"`attention: {params.attention}` needs the package `flash-attn`, which is not installed"
+
+
+def tracker_mistakes(params: TrainerParams) -> Iterator[str]:
+    """Trackers that nobody knows, and those whose package is not here."""
+    for name in params.report_to:
+        if name not in TRACKERS:
+            guess = nearest(name, TRACKERS)
+            yield f"`report_to` names `{name}`, no tracker that transformers knows" + (
+                f"; did you mean `{guess}`?" if guess else ""
+            )
+        elif TRACKERS[name] not in sys.modules and find_spec(TRACKERS[name]) is None:
+            yield f"`report_to: [{name}]` needs the package `{TRACKERS[name]}`, which is not installed"
 
 
 def write() -> None:

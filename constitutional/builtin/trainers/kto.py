@@ -24,15 +24,15 @@ from constitutional.api import (
     row_seed,
 )
 from constitutional.builtin.backends.encoding import DialogueEncoder
-from constitutional.builtin.trainers import known_args, tokens, training
-from constitutional.builtin.trainers.parameters import TrainerParams, training_arguments
+from constitutional.builtin.trainers import known_args, launch, stopping, tokens, training
+from constitutional.builtin.trainers.parameters import FitParams, training_arguments
 
 #: TRL's names of what is written otherwise here.
 OWN = {"beta": "beta", "loss_type": "loss", "desirable_weight": "desirable_weight",
        "undesirable_weight": "undesirable_weight", "train_sampling_strategy": None}  # fmt: skip
 
 
-class KtoParams(TrainerParams):
+class KtoParams(FitParams):
     """Parameters of Kahneman-Tversky optimisation."""
 
     beta: float = Field(default=0.1, gt=0)
@@ -79,7 +79,7 @@ class KtoTrainer(WholeStage):
 
     @classmethod
     def check(cls, params: KtoParams) -> Iterable[str]:
-        yield from known_args.mistakes("kto", params.trainer_args, OWN)
+        yield from known_args.all_mistakes("kto", params, OWN, sharded=False)
         if (params.desirable_weight is None) != (params.undesirable_weight is None):
             yield "write `desirable_weight` and `undesirable_weight` together, or neither"
 
@@ -88,8 +88,12 @@ class KtoTrainer(WholeStage):
         if not {"scores", "preferences"} & ports.keys():
             yield "there is nothing to learn from: connect `scores: NAME` or `preferences: NAME`"
 
+    @classmethod
+    def processes(cls, params: KtoParams) -> int:
+        return launch.processes(params)
+
     def run(self, inputs: Inputs, ctx: WholeContext) -> Outputs:
-        training.quiet()
+        training.begin(self.params)
         from datasets import Dataset
         from transformers import AutoModelForCausalLM
         from trl import KTOConfig
@@ -99,25 +103,27 @@ class KtoTrainer(WholeStage):
         tokenizer = training.tokenizer_of(inputs.model())
         encoder = DialogueEncoder(tokenizer)
         rows, dropped, unpaired = labelled_rows(inputs, encoder, p, ctx.seed)
-        good, bad = weights([row["label"] for row in rows], p)
+        taught, held_out = stopping.split(rows, p, _prompt_of)
+        good, bad = weights([row["label"] for row in taught], p)
         place = training.reference_of(inputs) or (None if p.lora is not None else inputs.model())
-        arguments = training_arguments(p, ctx.seed, ctx.workdir, len(rows))
+        arguments = training_arguments(p, ctx.seed, ctx.workdir, len(taught))
         trainer = Trainer(
             training.load(inputs.model(), AutoModelForCausalLM, p),
             None if place is None else training.load(place, AutoModelForCausalLM, p),
             KTOConfig(**arguments, max_length=p.max_length, beta=p.beta, loss_type=p.loss, desirable_weight=good,
                       undesirable_weight=bad),
-            train_dataset=Dataset.from_list(rows),
+            train_dataset=Dataset.from_list(taught),
+            eval_dataset=None if held_out is None else Dataset.from_list(held_out),
             processing_class=tokens.guarded(encoder),
             peft_config=training.adapter_config(p.lora, "CAUSAL_LM"),
         )  # fmt: skip
-        log = training.train(trainer, ctx)
-        desirable = sum(row["label"] for row in rows)
-        figures = training.summary(log, trainer.state.global_step, len(rows)) | {
-            "desirable": desirable, "undesirable": len(rows) - desirable, "desirable_weight": good, "undesirable_weight": bad,
+        log = training.train(trainer, ctx, p)
+        desirable = sum(row["label"] for row in taught)
+        figures = training.summary(log, trainer, len(taught)) | stopping.figures(trainer, p, held_out) | {
+            "desirable": desirable, "undesirable": len(taught) - desirable, "desirable_weight": good, "undesirable_weight": bad,
             "dropped_preferences": dict(unpaired),
         }  # fmt: skip
-        folder = training.save(trainer.model, tokenizer, ctx.workdir / "model", p.lora, figures, log)
+        folder = training.keep(trainer, tokenizer, ctx, p, figures, log)
         return Outputs(folders={MAIN: folder}, figures=figures, fates=_fates(inputs, dropped, unpaired))
 
 
@@ -163,6 +169,10 @@ def _count(dropped: Counter[str], reason: str) -> bool:
 def _row(prompt: Any, completion: str, label: bool) -> dict[str, Any]:
     return {"prompt": [turn.to_json() for turn in prompt], "completion": [{"role": "assistant", "content": completion}],
             "label": label}  # fmt: skip
+
+
+def _prompt_of(row: dict[str, Any]) -> Any:
+    return row["prompt"]
 
 
 def _answer(row: Score) -> tuple[str]:

@@ -14,12 +14,12 @@ from pydantic import Field
 from constitutional.api import MAIN, Flow, Inputs, Outputs, PolicyModel, Port, Preference, WholeContext, WholeStage
 from constitutional.builtin.backends.encoding import DialogueEncoder
 from constitutional.builtin.math import losses
-from constitutional.builtin.trainers import known_args, preferences, tokens, training
+from constitutional.builtin.trainers import known_args, launch, preferences, stopping, tokens, training
 from constitutional.builtin.trainers.dpo import PairCollator, logps
-from constitutional.builtin.trainers.parameters import TrainerParams, training_arguments
+from constitutional.builtin.trainers.parameters import FitParams, training_arguments
 
 
-class OrpoParams(TrainerParams):
+class OrpoParams(FitParams):
     """Parameters of odds-ratio preference optimisation."""
 
     weight: float = Field(default=0.1, ge=0)
@@ -53,10 +53,14 @@ class OrpoTrainer(WholeStage):
 
     @classmethod
     def check(cls, params: OrpoParams) -> Iterable[str]:
-        return known_args.mistakes("orpo", params.trainer_args)
+        return known_args.all_mistakes("orpo", params)
+
+    @classmethod
+    def processes(cls, params: OrpoParams) -> int:
+        return launch.processes(params)
 
     def run(self, inputs: Inputs, ctx: WholeContext) -> Outputs:
-        training.quiet()
+        training.begin(self.params)
         from transformers import AutoModelForCausalLM, TrainingArguments, set_seed
 
         p: OrpoParams = self.params
@@ -68,17 +72,19 @@ class OrpoTrainer(WholeStage):
 
             set_seed(ctx.seed % 2**32)  # an adapter begins at random
             model = get_peft_model(model, training.adapter_config(p.lora, "CAUSAL_LM"))
+        taught, held_out = stopping.split(rows, p, preferences.prompt_of)
         trainer = orpo_trainer()(
             model=model,
-            args=TrainingArguments(**training_arguments(p, ctx.seed, ctx.workdir, len(rows))),
-            train_dataset=rows,
+            args=TrainingArguments(**training_arguments(p, ctx.seed, ctx.workdir, len(taught))),
+            train_dataset=taught,
+            eval_dataset=held_out,
             data_collator=PairCollator(tokenizer.pad_token_id),
             processing_class=tokenizer,
             weight=p.weight,
         )
-        log = training.train(trainer, ctx)
-        figures = training.summary(log, trainer.state.global_step, len(rows))
-        folder = training.save(trainer.model, tokenizer, ctx.workdir / "model", p.lora, figures, log)
+        log = training.train(trainer, ctx, p)
+        figures = training.summary(log, trainer, len(taught)) | stopping.figures(trainer, p, held_out)
+        folder = training.keep(trainer, tokenizer, ctx, p, figures, log)
         return Outputs(folders={MAIN: folder}, figures=figures, fates=tokens.fates(len(rows), dropped))
 
 
@@ -86,7 +92,7 @@ def orpo_trainer() -> Any:
     """transformers' `Trainer` with the loss of odds ratios."""
     from transformers import Trainer
 
-    class OddsTrainer(Trainer):  # type: ignore[misc]
+    class OddsTrainer(stopping.LossAlone, Trainer):  # type: ignore[misc]
         def __init__(self, *, weight: float, **options: Any) -> None:
             super().__init__(**options)
             self.model_accepts_loss_kwargs = False
@@ -97,13 +103,14 @@ def orpo_trainer() -> Any:
             self, model: Any, inputs: dict[str, Any], return_outputs: bool = False, num_items_in_batch: Any = None
         ) -> Any:
             chosen, rejected = logps(model, inputs, mean=True).chunk(2)
-            self._odds.append(float((losses.log_odds(chosen) - losses.log_odds(rejected)).detach().mean()))
+            if model.training:
+                self._odds.append(float((losses.log_odds(chosen) - losses.log_odds(rejected)).detach().mean()))
             loss = losses.orpo(chosen, rejected, inputs["p_chosen"], weight=self._weight)
             return (loss, {}) if return_outputs else loss
 
         def log(self, logs: dict[str, float], *rest: Any, **named: Any) -> None:
             if self._odds and "loss" in logs:
-                logs["log_odds_ratio"] = sum(self._odds) / len(self._odds)
+                logs["log_odds_ratio"] = launch.average(self, self._odds)
                 self._odds.clear()
             super().log(logs, *rest, **named)
 

@@ -29,6 +29,40 @@ class Lora(Params):
     """Merge into the weights at the end, so that the step leaves a whole model."""
 
 
+class Launch(Params):
+    """Several processes on this machine, each with an accelerator of its own, started by torchrun."""
+
+    processes: int = Field(ge=1, le=64)
+    """How many processes; each takes `batch_size` rows a step."""
+
+    strategy: Literal["ddp", "fsdp", "deepspeed"] = "ddp"
+    """Each process has all weights (`ddp`, also on CPU), or a part of them (`fsdp`; `deepspeed`: ZeRO stage 3)."""
+
+
+class EarlyStopping(Params):
+    """Measure a held-out part every few steps, stop when it no longer improves, and keep the best weights."""
+
+    patience: int = Field(default=3, ge=1)
+    """Measurements without improvement before training stops."""
+
+    share: float = Field(default=0.1, gt=0, lt=1)
+    """Share of the prompts that is held out, by hash."""
+
+    every: int | None = Field(default=None, ge=1)
+    """Optimiser steps between measurements; a tenth of an epoch where left out."""
+
+    min_improvement: float = Field(default=0.0, ge=0)
+    """How far the loss must fall to count as improvement."""
+
+
+#: Trackers that transformers knows, and the package that each needs.
+TRACKERS: dict[str, str] = {
+    "azure_ml": "azureml", "clearml": "clearml", "codecarbon": "codecarbon", "comet_ml": "comet_ml", "dagshub": "dagshub",
+    "dvclive": "dvclive", "flyte": "flytekit", "kubeflow": "kubeflow", "mlflow": "mlflow", "neptune": "neptune",
+    "swanlab": "swanlab", "tensorboard": "tensorboard", "trackio": "trackio", "wandb": "wandb",
+}  # fmt: skip
+
+
 class TrainerParams(StageParams):
     """Parameters of every trainer."""
 
@@ -68,6 +102,9 @@ class TrainerParams(StageParams):
     gradient_checkpointing: bool = False
     """Less memory for more time."""
 
+    attention: Literal["auto", "eager", "sdpa", "flash_attention_2", "flash_attention_3", "flex_attention"] = "auto"
+    """The implementation of attention; `auto` is transformers' own choice."""
+
     lora: Lora | None = None
     """Train low-rank adapters instead of all weights: `{r: 16, alpha: 32}`."""
 
@@ -75,10 +112,23 @@ class TrainerParams(StageParams):
     """Optimiser steps between checkpoints, to go on from after a crash."""
 
     report_to: Annotated[tuple[str, ...], Cosmetic()] = ()
-    """Trackers that transformers knows: `[tensorboard]`."""
+    """Trackers that transformers knows: `[tensorboard]`.  The run's events have the same metrics always."""
 
     trainer_args: dict[str, Any] = Field(default_factory=dict)
     """Further arguments of the trainer's own configuration class, by their names there."""
+
+
+class FitParams(TrainerParams):
+    """Parameters of trainers that fit rows which are there from the start."""
+
+    launch: Launch | None = None
+    """Train in several processes: `{processes: 2, strategy: ddp}`; one where left out."""
+
+    early_stopping: EarlyStopping | None = None
+    """Stop when a held-out part no longer improves, and keep the best: `{patience: 3, share: 0.1}`."""
+
+    liger: bool = False
+    """Fused kernels of the package `liger-kernel`, which must be installed and needs an accelerator."""
 
 
 #: Arguments that are set from our own parameters or from the run, and so are not to be given twice.
@@ -98,11 +148,13 @@ def training_arguments(params: TrainerParams, seed: int, workdir: Path, rows: in
     """Keyword arguments of `transformers.TrainingArguments` and of TRL's configurations."""
     import torch
 
+    from constitutional.builtin.trainers import launch, stopping
+
     cpu = not (torch.cuda.is_available() or torch.backends.mps.is_available())
     bfloat = params.precision == "bfloat16" or (
         params.precision == "auto" and torch.cuda.is_available() and torch.cuda.is_bf16_supported()
     )
-    usual = max(1, min(10, rows // max(1, params.batch_size * 10)))
+    usual = max(1, min(10, rows // max(1, params.batch_size * launch.processes(params) * 10)))
     logged = max(1, int(params.trainer_args.get("logging_steps", usual)))
     return {
         "output_dir": str(workdir / "checkpoints"),
@@ -132,5 +184,8 @@ def training_arguments(params: TrainerParams, seed: int, workdir: Path, rows: in
         "push_to_hub": False,
         "remove_unused_columns": False,
         "dataloader_pin_memory": not cpu,
+        **({"use_liger_kernel": True} if isinstance(params, FitParams) and params.liger else {}),
+        **launch.arguments(params, cpu),
+        **stopping.arguments(params, rows, logged),
         **params.trainer_args,
     }

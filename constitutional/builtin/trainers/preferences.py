@@ -29,5 +29,10 @@ def pairs(
     return rows, dropped
 
 
+def prompt_of(row: dict[str, Any]) -> list[int]:
+    """The tokens of a row's prompt."""
+    return list(row["prompt_ids"])
+
+
 def _answers(row: Preference) -> tuple[str, str]:
     return row.chosen, row.rejected

@@ -30,8 +30,8 @@ from constitutional.builtin.backends.encoding import DialogueEncoder
 from constitutional.builtin.math import losses
 from constitutional.builtin.rewards.steps import ProcessScorer, encode_steps
 from constitutional.builtin.rewards.weights import right_padded
-from constitutional.builtin.trainers import known_args, tokens, training
-from constitutional.builtin.trainers.parameters import TrainerParams, training_arguments
+from constitutional.builtin.trainers import known_args, launch, stopping, tokens, training
+from constitutional.builtin.trainers.parameters import FitParams, training_arguments
 
 #: Probabilities of a reloaded model may differ by this much.
 TOLERANCE = 1e-3
@@ -39,7 +39,7 @@ TOLERANCE = 1e-3
 COMPARED = 16
 
 
-class ProcessRewardParams(TrainerParams):
+class ProcessRewardParams(FitParams):
     """Parameters of a process reward model."""
 
     separator: str = Field(default="\n", min_length=1)
@@ -72,16 +72,21 @@ class ProcessRewardTrainer(WholeStage):
 
     @classmethod
     def check(cls, params: ProcessRewardParams) -> Iterable[str]:
-        return known_args.mistakes("process-reward", params.trainer_args)
+        return known_args.all_mistakes("process-reward", params, sharded=False)
+
+    @classmethod
+    def processes(cls, params: ProcessRewardParams) -> int:
+        return launch.processes(params)
 
     def run(self, inputs: Inputs, ctx: WholeContext) -> Outputs:
-        training.quiet()
+        training.begin(self.params)
         from transformers import AutoModelForTokenClassification, TrainingArguments, set_seed
 
         p: ProcessRewardParams = self.params
         tokenizer = training.tokenizer_of(inputs.model())
         rows, dropped = step_rows(inputs, DialogueEncoder(tokenizer), p)
-        taught, held_out = tokens.split(rows, p.eval_fraction)
+        learned_from, held_out = tokens.split(rows, p.eval_fraction)
+        taught, stopped_by = stopping.split(learned_from, p, _row_id)
         set_seed(ctx.seed % 2**32)
         model = training.load(inputs.model(), AutoModelForTokenClassification, p, num_labels=2)
         model.config.pad_token_id, model.config.step_separator = tokenizer.pad_token_id, p.separator
@@ -93,17 +98,23 @@ class ProcessRewardTrainer(WholeStage):
             model=model,
             args=TrainingArguments(**training_arguments(p, ctx.seed, ctx.workdir, len(taught))),
             train_dataset=taught,
+            eval_dataset=stopped_by,
             data_collator=StepCollator(tokenizer.pad_token_id),
             processing_class=tokenizer,
         )
-        log = training.train(trainer, ctx)
-        figures = training.summary(log, trainer.state.global_step, len(taught))
+        log = training.train(trainer, ctx, p)
+        figures = training.summary(log, trainer, len(taught)) | stopping.figures(trainer, p, stopped_by)
         figures["step_separator"] = p.separator
         figures["held_out_agreement"] = agreement(trainer.model, held_out, tokenizer.pad_token_id, ctx.seed)
         before = probabilities(trainer.model, rows[:COMPARED], tokenizer.pad_token_id)
-        folder = training.save(trainer.model, tokenizer, ctx.workdir / "model", p.lora, figures, log)
-        _compare(folder, rows[:COMPARED], before)
+        folder = training.keep(trainer, tokenizer, ctx, p, figures, log)
+        if launch.rank(p) == 0:
+            _compare(folder, rows[:COMPARED], before)
         return Outputs(folders={MAIN: folder}, figures=figures, fates=tokens.fates(len(rows), dropped))
+
+
+def _row_id(row: dict[str, Any]) -> Any:
+    return row["row_id"]
 
 
 def step_rows(
@@ -171,7 +182,7 @@ def step_trainer() -> Any:
     """transformers' `Trainer` with cross-entropy at the separators against the probability that a step is right."""
     from transformers import Trainer
 
-    class StepTrainer(Trainer):  # type: ignore[misc]
+    class StepTrainer(stopping.LossAlone, Trainer):  # type: ignore[misc]
         def __init__(self, **options: Any) -> None:
             super().__init__(**options)
             self.model_accepts_loss_kwargs = False

@@ -24,8 +24,8 @@ from constitutional.api import (
 )
 from constitutional.builtin.backends.encoding import DialogueEncoder
 from constitutional.builtin.math import losses
-from constitutional.builtin.trainers import known_args, preferences, tokens, training
-from constitutional.builtin.trainers.parameters import TrainerParams, training_arguments
+from constitutional.builtin.trainers import known_args, launch, preferences, stopping, tokens, training
+from constitutional.builtin.trainers.parameters import FitParams, training_arguments
 
 #: Scores of a reloaded model may differ by this much, relative to their spread.
 TOLERANCE = 1e-3
@@ -35,7 +35,7 @@ COMPARED = 16
 SPREAD = 512
 
 
-class RewardParams(TrainerParams):
+class RewardParams(FitParams):
     """Parameters of a reward model."""
 
     soft_labels: bool = True
@@ -65,10 +65,14 @@ class RewardTrainer(WholeStage):
 
     @classmethod
     def check(cls, params: RewardParams) -> Iterable[str]:
-        return known_args.mistakes("reward", params.trainer_args)
+        return known_args.all_mistakes("reward", params, sharded=False)
+
+    @classmethod
+    def processes(cls, params: RewardParams) -> int:
+        return launch.processes(params)
 
     def run(self, inputs: Inputs, ctx: WholeContext) -> Outputs:
-        training.quiet()
+        training.begin(self.params)
         from datasets import Dataset
         from transformers import AutoModelForSequenceClassification, set_seed
         from trl import RewardConfig
@@ -76,7 +80,8 @@ class RewardTrainer(WholeStage):
         p: RewardParams = self.params
         tokenizer = training.tokenizer_of(inputs.model())
         rows, dropped = preferences.pairs(inputs, DialogueEncoder(tokenizer), p.max_length, p.soft_labels)
-        taught, held_out = tokens.split(rows, p.eval_fraction)
+        learned_from, held_out = tokens.split(rows, p.eval_fraction)
+        taught, stopped_by = stopping.split(learned_from, p, preferences.prompt_of)
         set_seed(ctx.seed % 2**32)
         model = training.load(inputs.model(), AutoModelForSequenceClassification, p, num_labels=1)
         model.config.pad_token_id = tokenizer.pad_token_id
@@ -85,18 +90,19 @@ class RewardTrainer(WholeStage):
             model,
             RewardConfig(**arguments, max_length=p.max_length, center_rewards_coefficient=p.centring or None),
             train_dataset=Dataset.from_list([_whole(row) for row in taught]),
+            eval_dataset=None if stopped_by is None else Dataset.from_list([_whole(row) for row in stopped_by]),
             processing_class=tokenizer,
             peft_config=training.adapter_config(p.lora, "SEQ_CLS"),
             data_collator=Collator(tokenizer.pad_token_id),
         )
-        log = training.train(trainer, ctx)
-        figures = training.summary(log, trainer.state.global_step, len(taught)) | agreement(
-            trainer.model, held_out, tokenizer.pad_token_id
-        )
+        log = training.train(trainer, ctx, p)
+        figures = training.summary(log, trainer, len(taught)) | stopping.figures(trainer, p, stopped_by)
+        figures |= agreement(trainer.model, held_out, tokenizer.pad_token_id)
         figures |= spread(trainer.model, (held_out or taught)[:SPREAD], tokenizer.pad_token_id)
         before = scores(trainer.model, rows[:COMPARED], tokenizer.pad_token_id)
-        folder = training.save(trainer.model, tokenizer, ctx.workdir / "model", p.lora, figures, log)
-        _compare(folder, rows[:COMPARED], tokenizer.pad_token_id, before, p)
+        folder = training.keep(trainer, tokenizer, ctx, p, figures, log)
+        if launch.rank(p) == 0:
+            _compare(folder, rows[:COMPARED], tokenizer.pad_token_id, before, p)
         return Outputs(folders={MAIN: folder}, figures=figures, fates=tokens.fates(len(rows), dropped))
 
 
@@ -120,7 +126,7 @@ def soft_reward_trainer() -> Any:
     """TRL's reward trainer with the loss against a probability; `compute_loss` is the public place for a loss."""
     from trl import RewardTrainer as Trainer
 
-    class SoftRewardTrainer(Trainer):  # type: ignore[misc]
+    class SoftRewardTrainer(stopping.LossAlone, Trainer):  # type: ignore[misc]
         def compute_loss(
             self, model: Any, inputs: dict[str, Any], return_outputs: bool = False, num_items_in_batch: Any = None
         ) -> Any:

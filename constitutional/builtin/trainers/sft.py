@@ -19,11 +19,11 @@ from constitutional.api import (
     WholeStage,
 )
 from constitutional.builtin.backends.encoding import DialogueEncoder
-from constitutional.builtin.trainers import known_args, tokens, training
-from constitutional.builtin.trainers.parameters import TrainerParams, training_arguments
+from constitutional.builtin.trainers import known_args, launch, stopping, tokens, training
+from constitutional.builtin.trainers.parameters import FitParams, training_arguments
 
 
-class SftParams(TrainerParams):
+class SftParams(FitParams):
     """Parameters of supervised fine-tuning."""
 
     packing: bool = False
@@ -47,10 +47,14 @@ class SftTrainer(WholeStage):
 
     @classmethod
     def check(cls, params: SftParams) -> Iterable[str]:
-        return known_args.mistakes("sft", params.trainer_args)
+        return known_args.all_mistakes("sft", params)
+
+    @classmethod
+    def processes(cls, params: SftParams) -> int:
+        return launch.processes(params)
 
     def run(self, inputs: Inputs, ctx: WholeContext) -> Outputs:
-        training.quiet()
+        training.begin(self.params)
         from datasets import Dataset
         from transformers import AutoModelForCausalLM
         from trl import SFTConfig
@@ -59,17 +63,19 @@ class SftTrainer(WholeStage):
         p: SftParams = self.params
         tokenizer = training.tokenizer_of(inputs.model())
         rows, dropped = self._rows(inputs, DialogueEncoder(tokenizer))
-        arguments = training_arguments(p, ctx.seed, ctx.workdir, len(rows))
+        taught, held_out = stopping.split(rows, p, _prompt_ids)
+        arguments = training_arguments(p, ctx.seed, ctx.workdir, len(taught))
         trainer = Trainer(
             training.load(inputs.model(), AutoModelForCausalLM, p),
             SFTConfig(**arguments, max_length=p.max_length, packing=p.packing, completion_only_loss=True),
-            train_dataset=Dataset.from_list(rows),
+            train_dataset=Dataset.from_list(taught),
+            eval_dataset=None if held_out is None else Dataset.from_list(held_out),
             processing_class=tokenizer,
             peft_config=training.adapter_config(p.lora, "CAUSAL_LM"),
         )
-        log = training.train(trainer, ctx)
-        figures = training.summary(log, trainer.state.global_step, len(rows))
-        folder = training.save(trainer.model, tokenizer, ctx.workdir / "model", p.lora, figures, log)
+        log = training.train(trainer, ctx, p)
+        figures = training.summary(log, trainer, len(taught)) | stopping.figures(trainer, p, held_out)
+        folder = training.keep(trainer, tokenizer, ctx, p, figures, log)
         return Outputs(folders={MAIN: folder}, figures=figures, fates=tokens.fates(len(rows), dropped))
 
     def _rows(self, inputs: Inputs, encoder: DialogueEncoder) -> tuple[list[dict[str, list[int]]], dict[str, int]]:
@@ -83,6 +89,10 @@ class SftTrainer(WholeStage):
         if not rows:
             raise StepFailed("sft", f"no demonstration is left to train on ({dict(dropped) or 'there were none'})")
         return rows, dropped
+
+
+def _prompt_ids(row: dict[str, list[int]]) -> list[int]:
+    return row["input_ids"][: row["completion_mask"].index(1)]
 
 
 def _answers(row: Demonstration) -> tuple[str]:

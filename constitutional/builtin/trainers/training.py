@@ -11,6 +11,7 @@ from typing import Any
 
 from constitutional.api import ConstitutionalError, Inputs, StepFailed, WholeContext
 from constitutional.builtin.backends.loading import inspect_folder, is_folder, load_tokenizer, resolve
+from constitutional.builtin.trainers import launch, stopping
 from constitutional.builtin.trainers.parameters import Lora, TrainerParams
 
 #: Values of a log that would differ between two runs of the same training, by speed or by where one was interrupted.
@@ -25,6 +26,12 @@ def quiet() -> None:
 
     transformers.utils.logging.set_verbosity_error()
     datasets.disable_progress_bars()
+
+
+def begin(params: TrainerParams) -> None:
+    """Quiet libraries, and the accelerator of this process."""
+    quiet()
+    launch.begin(params)
 
 
 def tokenizer_of(model: str) -> Any:
@@ -42,6 +49,8 @@ def load(model: str, automatic: Any, params: TrainerParams, **options: Any) -> A
     if is_folder(place):
         inspect_folder(Path(place))
     base = _base(place)
+    if params.attention != "auto":
+        options["attn_implementation"] = params.attention
     loaded = automatic.from_pretrained(base, dtype=torch.float32, local_files_only=is_folder(base), use_safetensors=True,
                                        trust_remote_code=False, **options)  # fmt: skip
     if base != place:
@@ -117,31 +126,39 @@ def adapter_config(lora: Lora | None, task: str) -> Any:
     )  # fmt: skip
 
 
-def last_checkpoint(workdir: Path) -> str | None:
-    """The newest checkpoint that was written to its end: the trainer's state is what it writes last."""
+def last_checkpoint(workdir: Path, processes: int = 1, sharded: bool = False) -> str | None:
+    """The newest checkpoint that was written to its end: the trainer's state is what its first process writes last."""
     folder = workdir / "checkpoints"
-    found = [path for path in folder.glob("checkpoint-*") if path.name[11:].isdecimal() and _complete(path)]
+    found = [
+        path
+        for path in folder.glob("checkpoint-*")
+        if path.name[11:].isdecimal() and _complete(path, processes, sharded)
+    ]
     return str(max(found, key=lambda path: int(path.name.rpartition("-")[2]))) if found else None
 
 
-def _complete(checkpoint: Path) -> bool:
-    needed = ("trainer_state.json", "optimizer.pt", "scheduler.pt", "rng_state.pth")
+def _complete(checkpoint: Path, processes: int, sharded: bool) -> bool:
+    """Whether all is there that training goes on from; shards of weights and optimisers have names of their own."""
+    ranks = ["rng_state.pth"] if processes == 1 else [f"rng_state_{rank}.pth" for rank in range(processes)]
+    needed = (*ranks, *(() if sharded else ("optimizer.pt", "scheduler.pt")))
     try:
         json.loads((checkpoint / "trainer_state.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return False
-    return all((checkpoint / name).is_file() for name in needed) and any(checkpoint.glob("*.safetensors"))
+    return all((checkpoint / name).is_file() for name in needed) and (sharded or any(checkpoint.glob("*.safetensors")))
 
 
-def train(trainer: Any, ctx: WholeContext) -> list[dict[str, float]]:
+def train(trainer: Any, ctx: WholeContext, params: TrainerParams) -> list[dict[str, float]]:
     """Train from the last checkpoint, tell how far it is, and return the log without what is a matter of time."""
     from transformers import PrinterCallback
 
+    launch.verify(trainer, params)
     trainer.remove_callback(PrinterCallback)
     trainer.add_callback(progress_callback(ctx))
-    for path in _unfinished(ctx.workdir):
-        shutil.rmtree(path, ignore_errors=True)
-    trainer.train(resume_from_checkpoint=last_checkpoint(ctx.workdir))
+    stop = stopping.of(params)
+    if stop is not None:
+        trainer.add_callback(stopping.callback(stop))
+    trainer.train(resume_from_checkpoint=_resumable(trainer, ctx.workdir, params))
     log = [
         {k: v for k, v in entry.items() if not any(word in k for word in UNSTEADY)}
         for entry in trainer.state.log_history
@@ -152,9 +169,17 @@ def train(trainer: Any, ctx: WholeContext) -> list[dict[str, float]]:
     return log
 
 
-def _unfinished(workdir: Path) -> list[Path]:
+def _resumable(trainer: Any, workdir: Path, params: TrainerParams) -> str | None:
+    """The checkpoint to go on from, the same for all processes; what was not written to its end is taken away."""
+    said = launch.of(params)
+    shape = (launch.processes(params), said is not None and said.strategy != "ddp")
     folder = workdir / "checkpoints"
-    return [path for path in folder.glob("checkpoint-*") if not _complete(path)] if folder.is_dir() else []
+    if launch.rank(params) == 0 and folder.is_dir():
+        for path in folder.glob("checkpoint-*"):
+            if not _complete(path, *shape):
+                shutil.rmtree(path, ignore_errors=True)
+    trainer.accelerator.wait_for_everyone()
+    return last_checkpoint(workdir, *shape)
 
 
 def progress_callback(ctx: WholeContext) -> Any:
@@ -177,14 +202,28 @@ def progress_callback(ctx: WholeContext) -> Any:
     return Tell()
 
 
+def keep(
+    trainer: Any, tokenizer: Any, ctx: WholeContext, params: TrainerParams, figures: dict[str, Any],
+    log: list[dict[str, float]],
+) -> Path:  # fmt: skip
+    """`save` what a trainer made: with several processes the first one writes, and all wait for it."""
+    folder = ctx.workdir / "model"
+    state = launch.gathered(trainer, params)
+    if launch.rank(params) == 0:
+        save(trainer.model, tokenizer, folder, params.lora, figures, log, state)
+    launch.end(trainer, params)
+    return folder
+
+
 def save(
-    model: Any, tokenizer: Any, folder: Path, lora: Lora | None, figures: dict[str, Any], log: list[dict[str, float]]
-) -> Path:
+    model: Any, tokenizer: Any, folder: Path, lora: Lora | None, figures: dict[str, Any], log: list[dict[str, float]],
+    state: Any = None,
+) -> Path:  # fmt: skip
     """Write weights, tokenizer and the training's log; nothing in it depends on the time or the place."""
     shutil.rmtree(folder, ignore_errors=True)
     if lora is not None and lora.merge:
         model = model.merge_and_unload()
-    model.save_pretrained(folder, safe_serialization=True)
+    model.save_pretrained(folder, safe_serialization=True, **({} if state is None else {"state_dict": state}))
     tokenizer.padding_side = "left"
     tokenizer.save_pretrained(folder)
     (folder / "README.md").unlink(missing_ok=True)
@@ -203,11 +242,11 @@ def _without_places(config: Path) -> None:
         config.write_text(json.dumps(said, indent=2, sort_keys=True) + "\n", encoding="utf-8")
 
 
-def summary(log: list[dict[str, float]], steps: int, rows: int) -> dict[str, Any]:
+def summary(log: list[dict[str, float]], trainer: Any, rows: int) -> dict[str, Any]:
     """The figures of a training: first and last loss, steps, rows."""
     losses = [entry["loss"] for entry in log if "loss" in entry]
     return {
-        "steps": steps,
+        "steps": trainer.state.global_step,
         "rows": rows,
         "first_loss": losses[0] if losses else None,
         "last_loss": losses[-1] if losses else None,
