@@ -11,10 +11,13 @@ from pydantic import Field
 
 from constitutional.api import Cosmetic, Inputs, PolicyModel, Port, Prompt, RewardModel, StepFailed, UserError
 from constitutional.builtin.backends.encoding import DialogueEncoder
-from constitutional.builtin.rewards.build import build, mistakes
+from constitutional.builtin.rewards.build import Builder, mistakes, unknown
 from constitutional.builtin.rewards.contract import Missing, Scorer
-from constitutional.builtin.rewards.expression import Reward, default
+from constitutional.builtin.rewards.expression import Reward, default, ensembles, labels
 from constitutional.builtin.trainers.parameters import TrainerParams
+from constitutional.builtin.trainers.watch import Watch
+from constitutional.builtin.trainers.watch import params as watches
+from constitutional.builtin.trainers.watch.observer import Rewards
 
 #: Label of the one reward model that stands at the port `reward`.
 ONE = "reward"
@@ -24,6 +27,7 @@ TAKES: Mapping[str, Port] = {
     "prompts": Port(Prompt, many=True, about="what the policy answers while it learns"),
     "reward": Port(RewardModel, optional=True, about="the one reward model; `reward` in the expression"),
     "rewards": Port(RewardModel, labelled=True, optional=True, about="reward models by the labels of the expression"),
+    "held_out": Port(Prompt, many=True, optional=True, about="prompts that are not learned from, to `watch` the policy on"),
 }  # fmt: skip
 
 
@@ -52,6 +56,9 @@ class RlParams(TrainerParams):
     learning_rate: float = Field(default=1e-6, gt=0)
     """Peak learning rate of AdamW."""
 
+    watch: Watch | None = None
+    """What to measure on the prompts at `held_out`, when to stop, and which weights to keep; all defaults where left out."""
+
 
 def wired(params: RlParams, ports: Mapping[str, Sequence[str]]) -> Iterable[str]:
     """What is wrong between the reward as written and the reward models as connected."""
@@ -59,23 +66,94 @@ def wired(params: RlParams, ports: Mapping[str, Sequence[str]]) -> Iterable[str]
     if ONE in ports.get("rewards", ()):
         yield f"under `rewards`, `{ONE}` is no label: it is the name of the model at the port `{ONE}`"
         return
-    meant = default(dict.fromkeys(known)) if params.reward is None else params.reward
-    if meant is None:
+    watch = params.watch
+    if watch is not None and "held_out" not in ports:
+        yield "`watch` has nothing to measure on: connect `held_out: NAME`, prompts that the policy does not learn from"
+    learned = meant(params, known)
+    if learned is None:
         yield "there is no reward: connect `reward: NAME`, or write `with: {reward: {rules: ...}}`"
-    else:
-        yield from mistakes(meant, known)
+        return
+    yield from mistakes(
+        learned, [name for name in known if name in labels(learned) or name not in _gold_labels(params)]
+    )
+    if watch is not None:
+        yield from watches.mistakes(watch, learned)
+        if watch.gold is not None:
+            yield from unknown(watch.gold, known, "`watch.gold`")
 
 
-def scorer_of(inputs: Inputs, params: RlParams) -> Scorer:
-    """The reward that a stage was given.
+def meant(params: RlParams, known: Sequence[str]) -> Reward | None:
+    """The reward that is learned from: as it is written, or of all models that the gold reward does not name."""
+    if params.reward is not None:
+        return params.reward
+    return default(dict.fromkeys(name for name in known if name not in _gold_labels(params)))
+
+
+def _gold_labels(params: RlParams) -> set[str]:
+    return set() if params.watch is None or params.watch.gold is None else labels(params.watch.gold)
+
+
+def builder_of(inputs: Inputs, params: RlParams) -> Builder:
+    """What makes scorers of the connected reward models."""
+    labelled = [*([ONE] * len(inputs.artifacts(ONE))), *inputs.labels("rewards")]
+    artifacts = [*inputs.artifacts(ONE), *inputs.artifacts("rewards")]
+    folders = {label: Path(artifact.path) for label, artifact in zip(labelled, artifacts, strict=True)}
+    return Builder(folders, params.reward_batch, params.reward_max_length)
+
+
+def scorer_of(builder: Builder, params: RlParams) -> Scorer:
+    """The reward that is learned from.
 
     Raises:
-        UserError: as `build` does.
+        UserError: if there is none, or a model cannot be loaded.
     """
-    labels = [*([ONE] * len(inputs.artifacts(ONE))), *inputs.labels("rewards")]
-    artifacts = [*inputs.artifacts(ONE), *inputs.artifacts("rewards")]
-    folders = {label: Path(artifact.path) for label, artifact in zip(labels, artifacts, strict=True)}
-    return build(params.reward, folders, batch=params.reward_batch, max_length=params.reward_max_length)
+    learned = meant(params, list(builder.folders))
+    if learned is None:
+        raise UserError("there is no reward", help="connect `reward: NAME`, or write `with: {reward: {rules: ...}}`")
+    return builder.scorer(learned)
+
+
+def watched_rewards(builder: Builder, params: RlParams, proxy: Scorer) -> Rewards:
+    """What a watch scores with: the reward that is learned from, the gold one, and the members of its ensembles.
+
+    Raises:
+        UserError: if a reward model cannot be loaded.
+    """
+    learned = meant(params, list(builder.folders))
+    gold = None if params.watch is None or params.watch.gold is None else builder.scorer(params.watch.gold)
+    found = () if learned is None else tuple(ensembles(learned))
+    return Rewards(proxy, gold, [[builder.scorer(of) for of in one.of] for one in found])
+
+
+def held_out_prompts(
+    inputs: Inputs, encoder: DialogueEncoder, params: RlParams, learned: Sequence[tuple[Prompt, list[int]]]
+) -> list[tuple[Prompt, list[int]]]:
+    """The first prompts at `held_out` that fit and that the policy does not learn from; none where nothing is connected.
+
+    Raises:
+        StepFailed: if there are prompts and none is left.
+    """
+    taught = {tuple(ids) for _, ids in learned}
+    most = (params.watch or Watch()).prompts
+    found: list[tuple[Prompt, list[int]]] = []
+    seen: set[tuple[int, ...]] = set()
+    why: Counter[str] = Counter()
+    for row in inputs.rows("held_out"):
+        try:
+            ids = encoder.encode(row.prompt)
+        except UserError:
+            why["template"] += 1
+            continue
+        if len(ids) + params.max_new_tokens > params.max_length:
+            why["too-long"] += 1
+        elif tuple(ids) in taught:
+            why["learned from"] += 1
+        elif tuple(ids) not in seen and len(found) < most:
+            seen.add(tuple(ids))
+            found.append((row, ids))
+    if not found and why:
+        raise StepFailed("held_out", f"no held-out prompt is left to watch the policy on ({dict(why)})")
+    return found
 
 
 def usable_prompts(
