@@ -84,7 +84,7 @@ def _beyond(
         yield "kl_above", f"the policy is {kl:.3g} nats an answer from its reference (limit {limits.kl_above:g})"
     length, first = now.mean("length"), start.mean("length")
     if limits.length_above is not None and length and first and length > limits.length_above * first:
-        yield "length_above", (f"answers are {length / first:.2f} times as long as at the start: {length:.1f} tokens, were {first:.1f} "
+        yield "length_above", (f"answers are {length / first:.2f} times as long as at the start: {length:.1f} tokens, not {first:.1f} "
                                f"(limit {limits.length_above:g} times)")  # fmt: skip
     repeated = now.mean("repetition")
     if limits.repetition_above is not None and repeated is not None and repeated > limits.repetition_above:
