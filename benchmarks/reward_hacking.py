@@ -64,12 +64,12 @@ def picture(found: dict[str, Any]) -> str:
         *left.axes("root of the divergence from the reference (nats an answer)"), *right.axes("steps"),
         left.line(free["curve"], "sqrt_kl", "proxy", RED, MOST), left.band(free["curve"], "sqrt_kl", BLUE),
         left.line(free["curve"], "sqrt_kl", "gold", BLUE), left.mark(kept["sqrt_kl"], kept["gold"], GREEN),
-        left.text(0.62, 0.93, "reward, of its most", RED), left.text(0.62, 0.52, "held-out gold reward", BLUE),
+        left.text(0.02, 0.8, "reward, of its most", RED), left.text(0.4, 0.48, "held-out gold reward", BLUE),
         right.band(free["curve"], "step", GREY), right.line(free["curve"], "step", "gold", GREY),
         right.line(free["curve"], "step", "repetition", RED, dashed=True), right.line(held["curve"], "step", "gold", BLUE),
         right.mark(kept["step"], kept["gold"], GREEN),
         right.text(0.42, 1.03, f"guarded: kept step {held['kept_step']}", GREEN), right.text(0.66, 0.5, "unguarded, gold", "#5c6069"),
-        right.text(0.66, 0.87, "unguarded, repetition", RED),
+        right.text(0.66, 0.85, "unguarded, repetition", RED),
     ]  # fmt: skip
     body = "\n".join(parts)
     return (

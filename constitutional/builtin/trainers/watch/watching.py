@@ -88,10 +88,11 @@ class Watching:
         """Where it stopped and why, what was kept, and the held-out figures there, at the start and at the end."""
         start, last = self._curve.measurements[0], self._curve.measurements[-1]
         kept, stopped = self._kept or last, self.stopped
+        why = "; ".join(alarm.said for alarm in self.alarms if alarm.stops)
         return {
             "kept_step": kept.step, "last_step": last.step, "measured": len(self._curve.measurements),
             "stopped_step": None if stopped is None else stopped.step,
-            "stopped_because": None if stopped is None else stopped.said,
+            "stopped_because": why or None,
             "alarms": [_sentence(alarm) for alarm in self.alarms],
             **{name: self._figures(one) for name, one in (("start", start), ("kept", kept), ("last", last))},
         }  # fmt: skip
