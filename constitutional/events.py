@@ -91,6 +91,15 @@ class ModelNotice(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class StepNotice(Event):
+    """What is to be known of a step while it works: a training whose reward is being gamed, or that stops early."""
+
+    type: ClassVar[str] = "step_notice"
+    step: str
+    said: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StepProgress:
     """Where one step is: rows finished of rows known so far, and the numbers of a trainer or backend."""
 

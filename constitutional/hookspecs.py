@@ -40,6 +40,7 @@ if TYPE_CHECKING:
         Source,
         Stage,
         StepFinished,
+        StepNotice,
         StepStarted,
         TemplatePack,
     )
@@ -154,6 +155,11 @@ def constitutional_row_failed(event: RowFailed) -> None:
 @hookspec
 def constitutional_model_notice(event: ModelNotice) -> None:
     """What is to be known of a model while it is asked: that its server is gone, or there again, or gives less."""
+
+
+@hookspec
+def constitutional_step_notice(event: StepNotice) -> None:
+    """What is to be known of a step while it works: that a reward is being gamed, or that a training stops early."""
 
 
 @hookspec

@@ -239,7 +239,10 @@ class WholeContext(Protocol):
         """A dialogue from a template that the parameters name; values are shown as they are."""
 
     def progress(self, done: int, total: int, **metrics: Json) -> None:
-        """Tell displays and the event log how far this is; metrics such as `loss` are plotted."""
+        """Tell displays and the event log how far this is; metrics such as `loss` are plotted.
+
+        A metric `notice` is text for people: it becomes an event of its own.
+        """
 
 
 class WholeStage(Stage):

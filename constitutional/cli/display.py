@@ -21,6 +21,7 @@ from constitutional.events import (
     RowFailed,
     Spending,
     StepFinished,
+    StepNotice,
     StepProgress,
     StepReused,
     StepStarted,
@@ -73,6 +74,8 @@ class Lines:
             self.say(f"  {event.step}: row {event.row_id} {event.fate}: {one_line(f'{event.reason} {event.detail}')}")
         elif isinstance(event, ModelNotice):
             self.say(f"  {event.model} {one_line(event.said)}")
+        elif isinstance(event, StepNotice):
+            self.say(f"  {event.step}: {one_line(event.said, 300)}")
         elif isinstance(event, Progress) and time.monotonic() - self._last > PLAIN_SECONDS:
             self._last = time.monotonic()
             for name, progress in event.steps.items():
@@ -110,6 +113,8 @@ class View:
             self._spending = event.spending
         elif isinstance(event, ModelNotice):
             self.say(f"{event.model} {one_line(event.said)}")
+        elif isinstance(event, StepNotice):
+            self.say(f"{event.step}: {one_line(event.said, 300)}")
         elif isinstance(event, RowFailed):
             self.say(f"{event.step}: row {event.row_id} {event.fate}: {one_line(f'{event.reason} {event.detail}')}")
 

@@ -23,7 +23,7 @@ from constitutional.engine.inputs import Job, Stored, StoredInputs
 from constitutional.engine.stream import RowStep, StoredRows, connect
 from constitutional.engine.whole import run_isolated
 from constitutional.errors import ConstitutionalError, StepFailed
-from constitutional.events import Progress, RowFailed, StepFinished, StepProgress, StepStarted
+from constitutional.events import Progress, RowFailed, StepFinished, StepNotice, StepProgress, StepStarted
 from constitutional.ids import Json
 from constitutional.parameters import Existing, StageParams, marked
 from constitutional.plan.redo import Redo
@@ -293,8 +293,11 @@ class Execution:
         )
 
     def _report(self, step: Step) -> Any:
-        def report(done: int, total: int, **metrics: Json) -> None:
+        def report(done: int, total: int, *, notice: str = "", **metrics: Json) -> None:
             self._done[step.name], self._totals[step.name] = done, total
+            if notice:
+                said = StepNotice(time=time.time(), run=self._plan.name, step=step.name, said=notice[:2000])
+                self._events.emit(said)
             self._metrics[step.name] = {**self._metrics.get(step.name, {}), **metrics}
 
         return report

@@ -38,11 +38,13 @@ async def run_isolated(
     """
     _clear(folder)
     job.write(folder)
-    following = asyncio.create_task(_follow(folder / "progress.jsonl", report))
+    told = _Told(folder / "progress.jsonl", report)
+    following = asyncio.create_task(_follow(told))
     try:
         status = await executor.run_whole(folder, start_here)
     finally:
         following.cancel()
+    told.read()
     return _outputs(folder, step, gives, status)
 
 
@@ -77,17 +79,28 @@ async def _stop(process: asyncio.subprocess.Process) -> None:
         await process.wait()
 
 
-async def _follow(path: Path, report: Report) -> None:
-    read = 0
+async def _follow(told: _Told) -> None:
     while True:
         await asyncio.sleep(POLL_SECONDS)
-        if not path.exists():
-            continue
-        lines = path.read_text(encoding="utf-8").splitlines()
-        for line in lines[read:]:
+        told.read()
+
+
+class _Told:
+    """What a worker says of its progress: each whole line once."""
+
+    def __init__(self, path: Path, report: Report) -> None:
+        self._path, self._report = path, report
+        self._read = 0
+
+    def read(self) -> None:
+        if not self._path.exists():
+            return
+        lines = self._path.read_text(encoding="utf-8").splitlines(keepends=True)
+        whole = lines[:-1] if lines and not lines[-1].endswith("\n") else lines
+        for line in whole[self._read :]:
             said = json.loads(line)
-            report(said["done"], said["total"], **said["metrics"])
-        read = len(lines)
+            self._report(said["done"], said["total"], **said["metrics"])
+        self._read = len(whole)
 
 
 def _clear(folder: Path) -> None:

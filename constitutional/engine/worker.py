@@ -110,7 +110,7 @@ class _Progress:
 
     def __call__(self, done: int, total: int, **metrics: Json) -> None:
         now = time.monotonic()
-        if now - self._last < EVERY_SECONDS and done < total:
+        if now - self._last < EVERY_SECONDS and done < total and "notice" not in metrics:
             return
         self._last = now
         self._file.write(json.dumps({"done": done, "total": total, "metrics": metrics}) + "\n")

@@ -35,7 +35,9 @@ class Alone(WholeStage):
         if self.params.how == "forget":
             return Outputs()
         made = [Demonstration(row_id=r.row_id, prompt=r.prompt, completion=str(os.getpid())) for r in inputs.rows("prompts")]
-        ctx.progress(len(made), len(made))
+        ctx.progress(0, len(made))
+        ctx.progress(1, len(made), notice="look here" + chr(27) + "[31m")
+        ctx.progress(len(made), len(made), notice="and here")
         return Outputs(rows={MAIN: made}, figures={"made": len(made)})
 
 @hookimpl
@@ -69,6 +71,15 @@ def test_rows_and_figures_come_back_from_another_process(run, tmp_path):
     assert len(pids) == 1
     assert str(os.getpid()) not in pids
     assert json.loads((tmp_path / "runs/whole/report.json").read_text())["figures"] == {"alone": {"made": 5}}
+
+
+def test_a_notice_is_an_event_of_its_own_and_none_is_lost(run, tmp_path):
+    done = run("well")
+    events = map(json.loads, (tmp_path / "runs/whole/events.jsonl").read_text().splitlines())
+    said = [event["said"] for event in events if event["type"] == "step_notice"]
+    assert said == ["look here\x1b[31m", "and here"]
+    assert "alone: look here" in done.stdout + done.stderr
+    assert "\x1b[31m" not in done.stdout + done.stderr
 
 
 @pytest.mark.parametrize(

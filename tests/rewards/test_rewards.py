@@ -12,11 +12,12 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from constitutional.api import Messages, StepFailed, UserError, assistant, user
+from constitutional.builtin.math.drift import repetition
 from constitutional.builtin.rewards import combine
 from constitutional.builtin.rewards.build import build, measured, mistakes
 from constitutional.builtin.rewards.contract import Missing, Scored, finite
 from constitutional.builtin.rewards.expression import Expression, labels
-from constitutional.builtin.rewards.rules import Rules, RuleScorer, repetition
+from constitutional.builtin.rewards.rules import Rules, RuleScorer
 
 
 class Fixed:

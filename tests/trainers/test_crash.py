@@ -32,14 +32,18 @@ run(sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3]), *sys.argv[4:])
 def run(name: str, folder: Path, model: Path, *more: str) -> dict[str, str]:
     """Train to the end, and say what is in the folder."""
     stage = {trainer.name: trainer.load() for trainer in TRAINERS}[name]
-    lora = {"lora": {"r": 4, "dropout": 0.1}} if more else {}
+    lora = {"lora": {"r": 4, "dropout": 0.1}} if "lora" in more else {}
     params = {"learning_rate": 1e-3, "batch_size": 2, "epochs": 3, "max_length": 96, "checkpoint_every": 3, "scheduler": "linear",
               "trainer_args": {"logging_steps": 2}, **lora}  # fmt: skip
     if name in ("ppo", "grpo", "rloo"):
         params |= {"reward": {"rules": {"max_words": 1}}, "max_new_tokens": 6, "batch_size": 8, **ROUNDS[name]}
     if name == "ppo":
         del params["trainer_args"]
-    return contents(train(stage(stage.Params.model_validate(params)), folder, model, **ports(name)).folder)
+    given = ports(name)
+    if "watch" in more:
+        params["watch"] = {"gold": {"rules": {"min_words": 2}}, "every": 4, "stop_when": {"gold_drops": 5.0}}
+        given["held_out"] = [Prompt(row_id=f"h{i}", prompt=(user(f"well {i}"),)) for i in range(4)]
+    return contents(train(stage(stage.Params.model_validate(params)), folder, model, **given).folder)
 
 
 #: What reinforcement learning needs beside: as many steps as the others have.
@@ -107,6 +111,14 @@ def test_other_trainers_that_are_killed_twice_end_with_the_same_bytes(name: str,
 @pytest.mark.parametrize("name", ["sft", "dpo", "reward", "ppo"])
 def test_adapters_whose_training_is_killed_end_with_the_same_bytes(name: str, model: Path, tmp_path: Path) -> None:
     undisturbed_equals_killed(name, tmp_path, model, "lora")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["ppo", "grpo", "rloo"])
+def test_a_watched_training_that_is_killed_has_the_same_curve_and_keeps_the_same_weights(
+    name: str, model: Path, tmp_path: Path
+) -> None:
+    undisturbed_equals_killed(name, tmp_path, model, "watch")
 
 
 # -- which checkpoint ------------------------------------------------------------------------------------------------------

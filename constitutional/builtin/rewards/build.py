@@ -42,30 +42,45 @@ def build(
         raise UserError("there is no reward", help="connect `reward: NAME`, or write `with: {reward: {rules: ...}}`")
     for message in mistakes(meant, list(folders)):
         raise UserError(message)
-    return _Builder(folders, batch, max_length, court).scorer(meant)
+    return Builder(folders, batch, max_length, court).scorer(meant)
 
 
 def mistakes(expression: Reward, known: list[str]) -> list[str]:
     """What is wrong between an expression and the labels of the connected reward models, a sentence each."""
-    named = labels(expression)
+    idle = [name for name in known if name not in labels(expression)]
+    said = [f"reward model `{name}` is connected but the reward does not use it" for name in idle]
+    return unknown(expression, known) + said
+
+
+def unknown(expression: Reward, known: list[str], what: str = "the reward") -> list[str]:
+    """A sentence for each label that an expression names and that is not connected."""
     said = []
-    for name in sorted(named - set(known)):
+    for name in sorted(labels(expression) - set(known)):
         guess = nearest(name, known)
         hint = f"; did you mean `{guess}`?" if guess else f" (connected: {', '.join(known) or 'none'})"
-        said.append(f"the reward names `{name}`, which is not connected{hint}")
-    idle = [name for name in known if name not in named]
-    return said + [f"reward model `{name}` is connected but the reward does not use it" for name in idle]
+        said.append(f"{what} names `{name}`, which is not connected{hint}")
+    return said
 
 
-class _Builder:
-    def __init__(self, folders: Mapping[str, Path], batch: int, max_length: int, court: Court | None) -> None:
-        self._folders = folders
+class Builder:
+    """Scorers of expressions over the same reward models, by label; each model is loaded once.
+
+    `court` is what judges in the expressions need.
+    """
+
+    def __init__(self, folders: Mapping[str, Path], batch: int, max_length: int, court: Court | None = None) -> None:
+        self.folders = folders
         self._batch = batch
         self._max_length = max_length
         self._court = court
         self._loaded: dict[tuple[str, str], Scorer] = {}
 
     def scorer(self, expression: Reward) -> Scorer:
+        """The scorer of an expression whose labels are all among the folders.
+
+        Raises:
+            UserError: if a model cannot be loaded, or is not what the expression takes it for.
+        """
         if isinstance(expression, str):
             return self._model(expression)
         if expression.weighted is not None:
@@ -84,16 +99,16 @@ class _Builder:
         return RuleScorer(expression.rules)
 
     def _model(self, label: str) -> Scorer:
-        if is_process_model(self._folders[label]):
+        if is_process_model(self.folders[label]):
             return self._process(label, "min")
         if ("model", label) not in self._loaded:
             self._loaded["model", label] = ModelScorer(
-                self._folders[label], batch=self._batch, max_length=self._max_length
+                self.folders[label], batch=self._batch, max_length=self._max_length
             )
         return self._loaded["model", label]
 
     def _process(self, label: str, how: str) -> Scorer:
-        folder = self._folders[label]
+        folder = self.folders[label]
         if not is_process_model(folder):
             raise UserError(f"`{label}` is no process reward model", help="train one with `trainer: process-reward`")
         if (how, label) not in self._loaded:
@@ -119,7 +134,7 @@ class _Builder:
         name = said.of if isinstance(said.of, str) else "normalise"
         if said.mean is not None and said.std is not None:
             return combine.normalised(name, self.scorer(said.of), said.mean, said.std)
-        centre, deviation = measured(self._folders[name], name)
+        centre, deviation = measured(self.folders[name], name)
         return combine.normalised(name, self.scorer(said.of), centre, deviation)
 
     def _hybrid(self, said: Hybrid) -> Scorer:

@@ -246,6 +246,14 @@ def labels(expression: Reward) -> set[str]:
     return {label for part in parts(expression) for label in labels(part)}
 
 
+def ensembles(expression: Reward) -> Iterator[Ensemble]:
+    """Every ensemble within an expression."""
+    if not isinstance(expression, str) and expression.ensemble is not None:
+        yield expression.ensemble
+    for part in parts(expression):
+        yield from ensembles(part)
+
+
 def _depth(expression: Reward) -> int:
     return 0 if isinstance(expression, str) else 1 + max((_depth(part) for part in parts(expression)), default=0)
 

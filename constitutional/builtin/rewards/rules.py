@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from pydantic import Field
 
 from constitutional.api import Messages, Params
+from constitutional.builtin.math.drift import repetition
 from constitutional.builtin.rewards.contract import Metas, Scored
 
 
@@ -75,13 +76,6 @@ class RuleScorer:
             return Scored(None, "empty")
         text = dialogue[-1].content.strip()
         return Scored(sum(rule(text) for rule in self._rules) / len(self._rules))
-
-
-def repetition(text: str) -> float:
-    """The share of word triples that have come before in the same text."""
-    words = text.lower().split()
-    triples = list(zip(words, words[1:], words[2:], strict=False))
-    return 1 - len(set(triples)) / len(triples) if triples else 0.0
 
 
 def _share(text: str, wanted: Sequence[str]) -> float:

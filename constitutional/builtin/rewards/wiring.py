@@ -19,10 +19,11 @@ from constitutional.api import (
     RewardModel,
     StageParams,
     TemplateName,
+    UserError,
 )
-from constitutional.builtin.rewards.build import build, mistakes
+from constitutional.builtin.rewards.build import Builder, mistakes
 from constitutional.builtin.rewards.contract import Scorer
-from constitutional.builtin.rewards.expression import Reward, default, judges
+from constitutional.builtin.rewards.expression import Reward, default, judges, labels
 from constitutional.builtin.rewards.judge import Court, Render, principles_of
 
 #: Label of the one reward model that stands at the port `reward`.
@@ -57,18 +58,29 @@ class ScoringParams(StageParams):
     """The prompt of `judge`; it is given `transcript`, `response`, `principle`, `low` and `high`."""
 
 
-def wired(params: ScoringParams, ports: Mapping[str, Sequence[str]]) -> Iterable[str]:
-    """What is wrong between the reward as written and the models as connected."""
+def meant(params: ScoringParams, known: Sequence[str], others: Reward | None = None) -> Reward | None:
+    """The reward: as it is written, or of all models that no other reward of the stage names."""
+    if params.reward is not None:
+        return params.reward
+    return default(dict.fromkeys(name for name in known if name not in _named(others)))
+
+
+def _named(expression: Reward | None) -> set[str]:
+    return set() if expression is None else labels(expression)
+
+
+def wired(params: ScoringParams, ports: Mapping[str, Sequence[str]], others: Reward | None = None) -> Iterable[str]:
+    """What is wrong between the reward as written and the models as connected; `others` may name models too."""
     known = [*([ONE] if ONE in ports else []), *ports.get("rewards", ())]
     if ONE in ports.get("rewards", ()):
         yield f"under `rewards`, `{ONE}` is no label: it is the name of the model at the port `{ONE}`"
         return
-    meant = default(dict.fromkeys(known)) if params.reward is None else params.reward
-    if meant is None:
+    reward = meant(params, known, others)
+    if reward is None:
         yield "there is no reward: connect `reward: NAME`, or write `with: {reward: {rules: ...}}`"
         return
-    yield from mistakes(meant, known)
-    local = any(one.server is None for one in judges(meant))
+    yield from mistakes(reward, [name for name in known if name in labels(reward) or name not in _named(others)])
+    local = any(one.server is None for one in (*judges(reward), *judges(others)))
     if local and JUDGE not in ports:
         yield "the reward has a judge, but none is connected: write `judge: MODEL`, or `server` in the reward"
     if not local and JUDGE in ports:
@@ -85,19 +97,32 @@ def seen(params: ScoringParams, constitution: Constitution) -> Sequence[Principl
     return list({principle.id: principle for principle in found}.values())
 
 
+def builder_of(
+    inputs: Inputs, params: ScoringParams, constitution: Constitution, render: Render, others: Reward | None = None
+) -> Builder:
+    """What makes scorers of the models that a stage was given; `render` shows a judge its question."""
+    named = [*([ONE] * len(inputs.artifacts(ONE))), *inputs.labels("rewards")]
+    artifacts = [*inputs.artifacts(ONE), *inputs.artifacts("rewards")]
+    folders = {label: Path(artifact.path) for label, artifact in zip(named, artifacts, strict=True)}
+    asked = [*judges(params.reward), *judges(others)]
+    model = _judge(inputs) if any(one.server is None for one in asked) else None
+    court = Court(model, constitution, params.judge_template, render) if asked else None
+    return Builder(folders, params.reward_batch, params.reward_max_length, court)
+
+
 def scorer_of(inputs: Inputs, params: ScoringParams, constitution: Constitution, render: Render) -> Scorer:
     """The reward that a stage was given; `render` shows a judge its question.
 
     Raises:
-        UserError: as `build` does.
+        UserError: if nothing is there to score with, a label is not known, a model is not used, or one cannot be loaded.
     """
-    labels = [*([ONE] * len(inputs.artifacts(ONE))), *inputs.labels("rewards")]
-    artifacts = [*inputs.artifacts(ONE), *inputs.artifacts("rewards")]
-    folders = {label: Path(artifact.path) for label, artifact in zip(labels, artifacts, strict=True)}
-    asked = list(judges(params.reward))
-    model = _judge(inputs) if any(one.server is None for one in asked) else None
-    court = Court(model, constitution, params.judge_template, render) if asked else None
-    return build(params.reward, folders, batch=params.reward_batch, max_length=params.reward_max_length, court=court)
+    builder = builder_of(inputs, params, constitution, render)
+    reward = meant(params, list(builder.folders))
+    if reward is None:
+        raise UserError("there is no reward", help="connect `reward: NAME`, or write `with: {reward: {rules: ...}}`")
+    for message in mistakes(reward, list(builder.folders)):
+        raise UserError(message)
+    return builder.scorer(reward)
 
 
 def _judge(inputs: Inputs) -> str | None:

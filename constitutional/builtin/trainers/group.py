@@ -30,6 +30,9 @@ from constitutional.builtin.backends.encoding import DialogueEncoder
 from constitutional.builtin.rewards.contract import Missing, Scorer
 from constitutional.builtin.trainers import known_args, rl, tokens, training
 from constitutional.builtin.trainers.parameters import training_arguments
+from constitutional.builtin.trainers.watch.attach import attach
+from constitutional.builtin.trainers.watch.callback import watching_callback
+from constitutional.builtin.trainers.watch.watching import merged
 
 #: TRL's names of what is written otherwise here.
 OWN = {"num_generations": "group_size", "max_completion_length": "max_new_tokens", "temperature": "temperature",
@@ -106,7 +109,9 @@ class GroupTrainer(WholeStage):
         encoder = DialogueEncoder(tokenizer)
         prompts, dropped = rl.usable_prompts(inputs, encoder, p)
         missing = Missing(p.max_missing)
-        reward = reward_function(rl.scorer_of(inputs, p, ctx.constitution, ctx.render), encoder, missing)
+        builder = rl.builder_of(inputs, p, ctx)
+        scorer = rl.scorer_of(builder, p)
+        reward = reward_function(scorer, encoder, missing)
         trainer_class, config_class = self.classes()
         start = training.whole(inputs.model(), ctx.workdir, p)
         trainer = trainer_class(
@@ -122,10 +127,33 @@ class GroupTrainer(WholeStage):
             processing_class=tokens.guarded(encoder),
             peft_config=training.adapter_config(p.lora, "CAUSAL_LM"),
         )
+        watching = attach(inputs, ctx, p, encoder, prompts, builder, scorer, trainer.model, lambda: _reference(trainer, start, p),
+                          _learned(trainer.model))  # fmt: skip
+        if watching is not None:
+            trainer.add_callback(watching_callback(watching, ctx))
         log = training.train(trainer, ctx, p)
         figures = {"steps": trainer.state.global_step, "rows": len(prompts), **_figures(log, p)}
+        if watching is not None:
+            watching.finish()
+            figures["watch"] = watching.figures()
+            log = merged(log, watching.lines("step"), "step")
         folder = training.save(trainer.model, tokenizer, ctx.workdir / "model", p.lora, figures, log)
         return Outputs(folders={MAIN: folder}, figures=figures, fates=tokens.fates(len(prompts), dropped))
+
+
+def _learned(model: Any) -> dict[str, Any]:
+    return {name: one for name, one in model.named_parameters() if one.requires_grad}
+
+
+def _reference(trainer: Any, start: str, params: GroupParams) -> Any | None:
+    """The policy as it started: TRL's copy, ours where no penalty needs one, or None for the policy without its adapter."""
+    if params.lora is not None:
+        return None
+    if getattr(trainer, "ref_model", None) is not None:
+        return trainer.ref_model
+    from transformers import AutoModelForCausalLM
+
+    return training.load(start, AutoModelForCausalLM, params).to(trainer.model.device).eval().requires_grad_(False)
 
 
 def reward_function(scorer: Scorer, encoder: DialogueEncoder, missing: Missing) -> Callable[..., list[float | None]]:

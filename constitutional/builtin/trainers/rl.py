@@ -3,25 +3,31 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from pydantic import Field
 
-from constitutional.api import Inputs, PolicyModel, Port, Prompt, StepFailed, UserError
+from constitutional.api import Inputs, PolicyModel, Port, Prompt, StepFailed, UserError, WholeContext
 from constitutional.builtin.backends.encoding import DialogueEncoder
-from constitutional.builtin.rewards.contract import Missing
-from constitutional.builtin.rewards.wiring import TAKES as REWARDED
-from constitutional.builtin.rewards.wiring import ScoringParams, scorer_of, seen, wired
+from constitutional.builtin.rewards import wiring
+from constitutional.builtin.rewards.build import Builder, unknown
+from constitutional.builtin.rewards.contract import Missing, Scorer
+from constitutional.builtin.rewards.expression import Reward, ensembles
+from constitutional.builtin.rewards.wiring import ScoringParams, seen
 from constitutional.builtin.trainers.parameters import TrainerParams
+from constitutional.builtin.trainers.watch import Watch
+from constitutional.builtin.trainers.watch import params as watches
+from constitutional.builtin.trainers.watch.observer import Rewards
 
 __all__ = ["TAKES", "RlParams", "reward_figure", "scorer_of", "seen", "usable_prompts", "wired"]
 
 TAKES: Mapping[str, Port] = {
     "model": Port(PolicyModel, about="the policy to start from"),
     "prompts": Port(Prompt, many=True, about="what the policy answers while it learns"),
-    **REWARDED,
-}
+    **wiring.TAKES,
+    "held_out": Port(Prompt, many=True, optional=True, about="prompts that are not learned from, to `watch` the policy on"),
+}  # fmt: skip
 
 
 class RlParams(TrainerParams, ScoringParams):
@@ -35,6 +41,88 @@ class RlParams(TrainerParams, ScoringParams):
 
     learning_rate: float = Field(default=1e-6, gt=0)
     """Peak learning rate of AdamW."""
+
+    watch: Watch | None = None
+    """What to measure on the prompts at `held_out`, when to stop, and which weights to keep; all defaults where left out."""
+
+
+def wired(params: RlParams, ports: Mapping[str, Sequence[str]]) -> Iterable[str]:
+    """What is wrong between the rewards as written and the models as connected."""
+    watch = params.watch
+    if watch is not None and "held_out" not in ports:
+        yield "`watch` has nothing to measure on: connect `held_out: NAME`, prompts that the policy does not learn from"
+    yield from wiring.wired(params, ports, _gold(params))
+    known = [*([wiring.ONE] if wiring.ONE in ports else []), *ports.get("rewards", ())]
+    learned = wiring.meant(params, known, _gold(params))
+    if watch is not None and learned is not None:
+        yield from watches.mistakes(watch, learned)
+        if watch.gold is not None:
+            yield from unknown(watch.gold, known, "`watch.gold`")
+
+
+def _gold(params: RlParams) -> Reward | None:
+    return None if params.watch is None else params.watch.gold
+
+
+def builder_of(inputs: Inputs, params: RlParams, ctx: WholeContext) -> Builder:
+    """What makes scorers of the connected models."""
+    return wiring.builder_of(inputs, params, ctx.constitution, ctx.render, _gold(params))
+
+
+def scorer_of(builder: Builder, params: RlParams) -> Scorer:
+    """The reward that is learned from.
+
+    Raises:
+        UserError: if there is none, or a model cannot be loaded.
+    """
+    learned = wiring.meant(params, list(builder.folders), _gold(params))
+    if learned is None:
+        raise UserError("there is no reward", help="connect `reward: NAME`, or write `with: {reward: {rules: ...}}`")
+    return builder.scorer(learned)
+
+
+def watched_rewards(builder: Builder, params: RlParams, proxy: Scorer) -> Rewards:
+    """What a watch scores with: the reward that is learned from, the gold one, and the members of its ensembles.
+
+    Raises:
+        UserError: if a reward model cannot be loaded.
+    """
+    learned = wiring.meant(params, list(builder.folders), _gold(params))
+    written = _gold(params)
+    gold = None if written is None else builder.scorer(written)
+    found = () if learned is None else tuple(ensembles(learned))
+    return Rewards(proxy, gold, [[builder.scorer(of) for of in one.of] for one in found])
+
+
+def held_out_prompts(
+    inputs: Inputs, encoder: DialogueEncoder, params: RlParams, learned: Sequence[tuple[Prompt, list[int]]]
+) -> list[tuple[Prompt, list[int]]]:
+    """The first prompts at `held_out` that fit and that the policy does not learn from; none where nothing is connected.
+
+    Raises:
+        StepFailed: if there are prompts and none is left.
+    """
+    taught = {tuple(ids) for _, ids in learned}
+    most = (params.watch or Watch()).prompts
+    found: list[tuple[Prompt, list[int]]] = []
+    seen: set[tuple[int, ...]] = set()
+    why: Counter[str] = Counter()
+    for row in inputs.rows("held_out"):
+        try:
+            ids = encoder.encode(row.prompt)
+        except UserError:
+            why["template"] += 1
+            continue
+        if len(ids) + params.max_new_tokens > params.max_length:
+            why["too-long"] += 1
+        elif tuple(ids) in taught:
+            why["learned from"] += 1
+        elif tuple(ids) not in seen and len(found) < most:
+            seen.add(tuple(ids))
+            found.append((row, ids))
+    if not found and why:
+        raise StepFailed("held_out", f"no held-out prompt is left to watch the policy on ({dict(why)})")
+    return found
 
 
 def usable_prompts(

@@ -31,6 +31,8 @@ from constitutional.builtin.trainers.ppo.advantages import experience
 from constitutional.builtin.trainers.ppo.params import PpoParams, mistakes
 from constitutional.builtin.trainers.ppo.rollout import Asked, Speaker, collect, in_turn
 from constitutional.builtin.trainers.ppo.update import optimiser, steps_a_round, update
+from constitutional.builtin.trainers.watch.attach import attach
+from constitutional.builtin.trainers.watch.watching import Watching, merged
 
 
 class PpoTrainer(WholeStage):
@@ -76,24 +78,34 @@ class PpoTrainer(WholeStage):
         tokenizer = training.tokenizer_of(inputs.model())
         encoder = DialogueEncoder(tokenizer)
         prompts, dropped = rl.usable_prompts(inputs, encoder, p)
-        scorer = rl.scorer_of(inputs, p, ctx.constitution, ctx.render)
+        builder = rl.builder_of(inputs, p, ctx)
+        scorer = rl.scorer_of(builder, p)
         actor = _actor(inputs, p)
+        watching = attach(
+            inputs, ctx, p, encoder, prompts, builder, scorer, actor.policy, lambda: actor.reference, actor.learned()
+        )
         speaker = Speaker(encoder, int(tokenizer.pad_token_id), training.ends_of(actor.policy, tokenizer))
-        state = learn(actor, speaker, prompts, scorer, p, ctx)
+        state = learn(actor, speaker, prompts, scorer, p, ctx, watching)
         missing = Missing(p.max_missing, state.scored, Counter(state.reasons))
         figures: dict[str, Any] = {
             "iterations": state.done, "steps": state.done * steps_a_round(p), "rows": len(prompts),
             "score": rl.reward_figure(state.last_scores, missing, ctx.seed),
             "first_score": state.log[0]["score"], **{f"last_{name}": state.log[-1][name] for name in ("kl", "length", "entropy")},
         }  # fmt: skip
-        folder = training.save(actor.policy, tokenizer, ctx.workdir / "model", p.lora, figures, state.log)
+        log = state.log
+        if watching is not None:
+            watching.finish()
+            figures["watch"] = watching.figures()
+            log = merged(log, watching.lines("iteration"), "iteration")
+        folder = training.save(actor.policy, tokenizer, ctx.workdir / "model", p.lora, figures, log)
         return Outputs(folders={MAIN: folder}, figures=figures, fates=tokens.fates(len(prompts), dropped))
 
 
 def learn(
-    actor: Actor, speaker: Speaker, prompts: Sequence[Asked], scorer: Scorer, params: PpoParams, ctx: WholeContext
-) -> checkpoint.State:
-    """Go from the last checkpoint to the end.
+    actor: Actor, speaker: Speaker, prompts: Sequence[Asked], scorer: Scorer, params: PpoParams, ctx: WholeContext,
+    watching: Watching | None = None,
+) -> checkpoint.State:  # fmt: skip
+    """Go from the last checkpoint to the end, or to where the watch says stop.
 
     Raises:
         StepFailed: if too many scores are missing, or the loss is not a number.
@@ -103,7 +115,9 @@ def learn(
     state = checkpoint.restore(ctx.workdir, actor.learned(), optimise.adam)
     state = state or checkpoint.State(beta=params.kl_coefficient)
     missing = Missing(params.max_missing, state.scored, Counter(state.reasons))
-    while state.done < total:
+    if watching is not None:
+        ctx.progress(state.done, total, **watching.begin(state.done))
+    while state.done < total and (watching is None or watching.stopped is None):
         place = state.done * params.rollout_batch
         asked = list(in_turn(prompts, ctx.seed, place, params.rollout_batch))
         samples = collect(actor, speaker, asked, scorer, params, ctx.seed, place, missing)
@@ -115,9 +129,12 @@ def learn(
         state.log.append({"iteration": float(state.done), **taught.figures, **measured})
         state.scored, state.reasons = missing.scored, dict(missing.reasons)
         state.last_scores = [one.scored.value for one in samples if one.scored.value is not None]
-        ctx.progress(state.done, total, **state.log[-1])
+        seen = watching.look(state.done) if watching is not None and watching.due(state.done, total) else {}
+        ctx.progress(state.done, total, **state.log[-1], **seen)
         if state.done % params.checkpoint_every == 0 and state.done < total:
             checkpoint.write(ctx.workdir, state, actor.learned(), optimise.adam)
+            if watching is not None:
+                watching.checkpointed()
     return state
 
 

@@ -1,0 +1,60 @@
+"""From a trainer's inputs and models to a watch over it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from constitutional.api import Inputs, Prompt, StepFailed, WholeContext
+from constitutional.builtin.backends.encoding import DialogueEncoder
+from constitutional.builtin.rewards.build import Builder
+from constitutional.builtin.rewards.contract import Scorer
+from constitutional.builtin.trainers import rl, training
+from constitutional.builtin.trainers.watch import Watch
+from constitutional.builtin.trainers.watch.observer import Models, Observer
+from constitutional.builtin.trainers.watch.watching import Watching
+
+Asked = Sequence[tuple[Prompt, list[int]]]
+
+
+def attach(
+    inputs: Inputs, ctx: WholeContext, params: rl.RlParams, encoder: DialogueEncoder, prompts: Asked,
+    builder: Builder, proxy: Scorer, policy: Any, reference: Callable[[], Any | None], learned: Mapping[str, Any],
+) -> Watching | None:  # fmt: skip
+    """A watch, if prompts are held out for one.  `reference` gives a model, or None for the policy without its adapter.
+
+    Raises:
+        StepFailed: if no held-out prompt is left, or several processes train.
+        UserError: if a reward model cannot be loaded.
+    """
+    held_out = rl.held_out_prompts(inputs, encoder, params, prompts)
+    if not held_out:
+        if params.watch is not None:
+            raise StepFailed("held_out", "there are no held-out prompts to watch the policy on")
+        return None
+    if _processes() > 1:
+        raise StepFailed("watch", "a policy that trains in several processes cannot be watched",
+                         help="leave out `watch` and `held_out`, or train in one process")  # fmt: skip
+    tokenizer = encoder.tokenizer
+    observer = Observer(
+        Models(policy, _reader(policy, reference())), encoder, int(tokenizer.pad_token_id), training.ends_of(policy, tokenizer),
+        held_out, rl.watched_rewards(builder, params, proxy), params.max_new_tokens, params.temperature, ctx.seed,
+    )  # fmt: skip
+    return Watching(params.watch or Watch(), observer, learned, ctx.workdir, ctx.seed)
+
+
+def _reader(policy: Any, reference: Any | None) -> Callable[[Any, int], Any]:
+    def read(ids: Any, last: int) -> Any:
+        if reference is not None:
+            return reference(input_ids=ids, use_cache=False, logits_to_keep=last).logits
+        with policy.disable_adapter():
+            return policy(input_ids=ids, use_cache=False, logits_to_keep=last).logits
+
+    return read
+
+
+def _processes() -> int:
+    import torch
+
+    there = torch.distributed.is_available() and torch.distributed.is_initialized()
+    return int(torch.distributed.get_world_size()) if there else 1
