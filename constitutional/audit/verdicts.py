@@ -81,7 +81,7 @@ def read_verdicts(paths: Sequence[Path], key: Key, *, partial: bool = False) -> 
             wrong.append(f"{path}: {name} left {len(lacking)} of {len(known)} without a verdict, such as {lacking[0]}")
     if wrong:
         shown = wrong[:SHOWN] + ([f"and {len(wrong) - SHOWN} more"] if len(wrong) > SHOWN else [])
-        raise DataError("\n".join([f"{len(wrong)} mistakes in the verdicts" if len(wrong) > 1 else "a mistake", *shown]),
+        raise DataError("\n".join([f"{len(wrong)} mistake{'s' if len(wrong) > 1 else ''} in the verdicts", *shown]),
                         help="a verdict is A, B, tie or skip; --partial takes files that are not finished")  # fmt: skip
     return [judged for judged, _ in found.values()], missing
 
@@ -161,7 +161,7 @@ def _preference(one: Judged, verdict: Verdict | None) -> dict[str, Any]:
     made = Preference(
         row_id=derived_row_id("audit/human", (label.pair, one.item.id), 1, {"annotator": one.annotator}),
         prompt=label.prompt, chosen=chosen, rejected=rejected, p_chosen=0.5 if verdict == "tie" else 1.0, votes=1,
-        principles=(label.principle,),
+        principles=label.principles,
     )  # fmt: skip
     return {**_told(made), "annotator": one.annotator}
 
