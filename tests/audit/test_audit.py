@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 import tempfile
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -357,6 +358,29 @@ def test_columns_of_the_table_stay_apart(here):
     rows = [line for line in said.output.splitlines() if "judge" in line or "by " in line][1:]
     assert rows
     assert not [line for line in rows if re.search(r"n=\d+[-.]|n=\d+ \S", line)]
+
+
+@pytest.mark.parametrize("mark", [";", "\t"])
+def test_sheets_saved_by_a_spreadsheet_of_another_country_are_read(here, mark):
+    sheet, key, _ = drawn(here, "-n", "8")
+    path = filled(sheet, "alice", careful)
+    rows = list(csv.reader(path.open(newline="", encoding="utf-8")))
+    with path.open("w", newline="", encoding="utf-8-sig") as file:
+        csv.writer(file, delimiter=mark).writerows(rows)
+    judged, missing = read_verdicts([path], key)
+    assert (len(judged), missing) == (8, 0)
+
+
+def test_the_key_of_another_sheet_is_suspected(here):
+    sheet, _, _ = drawn(here, "-n", "8")
+    drawn(here, "-n", "8", "--seed", "7", out="so.csv")
+    with pytest.raises(DataError, match="8 mistakes") as mistaken:
+        read_verdicts([filled(sheet, "alice", careful)], _with_other_ids(read_key(here / "so.key.json")))
+    assert "another sheet" in str(mistaken.value.help)
+
+
+def _with_other_ids(key):
+    return replace(key, items=[replace(item, id=f"x{item.id}") for item in key.items])
 
 
 def test_all_mistakes_are_told_at_once(here):
