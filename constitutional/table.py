@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Final
 
@@ -57,10 +58,14 @@ def as_whole(text: str) -> int | None:
 def read_table(path: Path, needed: Sequence[str]) -> Iterator[Line]:
     """The rows below the header, one at a time; blank lines are skipped.
 
+    Cells stand between commas, or between semicolons or tabs, as many spreadsheets save them, if the header says so.
+
     Raises:
         DataError: with file and line, if the file cannot be read, is no CSV, is too large, or lacks a column.
     """
-    reader = csv.reader(_lines(path), strict=True)
+    lines = _lines(path)
+    first = next(lines, "")
+    reader = csv.reader(chain([first], lines), strict=True, delimiter=_delimiter(first, needed))
     csv.field_size_limit(MAX_CELL)
     try:
         header = _header(path, next(reader, []), needed)
@@ -130,6 +135,15 @@ def _lines(path: Path) -> Iterator[str]:
         raise DataError(f"{path}:{number}: not UTF-8 ({error.reason})", help="convert the file to UTF-8") from error
     except OSError as error:
         raise DataError(f"{path}: {error.strerror or error}") from error
+
+
+def _delimiter(header: str, needed: Sequence[str]) -> str:
+    """The one that gives the columns that are needed; a comma where none does."""
+    for mark in ",;\t":
+        names = {name.strip().strip('"') for name in header.split(mark)}
+        if names.issuperset(needed):
+            return mark
+    return ","
 
 
 def _header(path: Path, names: list[str], needed: Sequence[str]) -> list[str]:

@@ -167,11 +167,11 @@ def table(said: dict[str, Any]) -> list[str]:
     """The report as lines."""
     sample = said["sample"]
     people = ", ".join(sample["annotators"]) or "nobody"
+    columns = ("agreement", "without_ties", "kappa", "alpha")
     lines = [
         f"{sample['items']} items of {sample['labels']:,} labels of {sample['step']}, judged by {people}: "
         f"{sample['verdicts']} verdicts, {sample['skipped']} skipped, {sample['missing']} missing",
         "",
-        f"{'':<28}{'agreement':<24}{'without ties':<24}{'kappa':<24}{'alpha':<24}",
     ]
     parts = [
         ("judge with people", said["all"]["judge_with_people"]),
@@ -180,10 +180,10 @@ def table(said: dict[str, Any]) -> list[str]:
     for group, label in (("by_principle", "  by "), ("by_confidence", "  where judge is ")):
         parts += [(f"{label}{name}", part["judge_with_people"]) for name, part in said[group].items()]
     parts += [(f"  with {name}", part) for name, part in said["by_annotator"].items()]
-    for name, part in parts:
-        cells = [_cell(part.get(what)) for what in ("agreement", "without_ties", "kappa", "alpha")]
-        lines.append(f"{name[:27]:<28}" + "".join(f"{cell:<24}" for cell in cells).rstrip())
-    return lines
+    grid = [["", *(what.replace("_", " ") for what in columns)]]
+    grid += [[name, *(_cell(part.get(what)) for what in columns)] for name, part in parts]
+    wide = [max(len(row[place]) for row in grid) for place in range(len(grid[0]))]
+    return lines + ["  ".join(f"{cell:<{wide[i]}}" for i, cell in enumerate(row)).rstrip() for row in grid]
 
 
 def _cell(found: Figure | None) -> str:

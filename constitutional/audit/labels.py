@@ -17,6 +17,8 @@ VERDICTS: tuple[Verdict, ...] = ("first", "second", "tie")
 #: Names of the bands of confidence, and the probability of the preferred answer at which each ends.
 BANDS = {"unsure": 0.6, "leaning": 0.9, "sure": 1.0}
 TIE = 1e-9
+#: How a label that several principles led to, or none, says so.
+AND, NONE = ", ", "(none)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +39,11 @@ class Label:
         if abs(distance) <= max(margin, TIE):
             return "tie"
         return "first" if distance > 0 else "second"
+
+    @property
+    def principles(self) -> tuple[str, ...]:
+        """All that led to the label."""
+        return () if self.principle == NONE else tuple(self.principle.split(AND))
 
     @property
     def band(self) -> str:
@@ -65,7 +72,7 @@ def labels(flow: str, rows: Iterable[Mapping[str, Any]]) -> tuple[list[Label], i
 
 
 def _of_preference(row: Preference) -> Label:
-    principle = ", ".join(sorted(row.principles)) or "(none)"
+    principle = AND.join(sorted(row.principles)) or NONE
     return Label(row.row_id, principle, row.prompt, row.chosen, row.rejected, row.p_chosen, "the label")
 
 

@@ -20,6 +20,7 @@ from constitutional.text import one_line
 WRITTEN: Final = {"a": "A", "b": "B", "tie": "tie", "t": "tie", "=": "tie", "skip": "skip", "s": "skip"}
 SKIPPED: Final = "skipped by the annotator"
 SHOWN: Final = 50
+STRANGER: Final = " is not in the sample"
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +82,11 @@ def read_verdicts(paths: Sequence[Path], key: Key, *, partial: bool = False) -> 
             wrong.append(f"{path}: {name} left {len(lacking)} of {len(known)} without a verdict, such as {lacking[0]}")
     if wrong:
         shown = wrong[:SHOWN] + ([f"and {len(wrong) - SHOWN} more"] if len(wrong) > SHOWN else [])
-        raise DataError("\n".join([f"{len(wrong)} mistakes in the verdicts" if len(wrong) > 1 else "a mistake", *shown]),
-                        help="a verdict is A, B, tie or skip; --partial takes files that are not finished")  # fmt: skip
+        help = "a verdict is A, B, tie or skip; --partial takes files that are not finished"
+        if not found and all(said.endswith(STRANGER) for said in wrong):
+            help = "not one id is of this sample: is --key that of another sheet?"
+        raise DataError("\n".join([f"{len(wrong)} mistake{'s' if len(wrong) > 1 else ''} in the verdicts", *shown]),
+                        help=help)  # fmt: skip
     return [judged for judged, _ in found.values()], missing
 
 
@@ -97,7 +101,7 @@ def _judged(line: _Line, known: dict[str, Item], annotator: str, wrong: list[str
     name = one_line(line.cells.get("annotator", "").strip() or annotator, 60)
     said = line.cells.get("verdict", "").strip()
     if id not in known:
-        wrong.append(f"{line.place}: {one_line(id, 40)!r} is not in the sample")
+        wrong.append(f"{line.place}: {one_line(id, 40)!r}{STRANGER}")
         return None
     if not said:
         return name
@@ -161,7 +165,7 @@ def _preference(one: Judged, verdict: Verdict | None) -> dict[str, Any]:
     made = Preference(
         row_id=derived_row_id("audit/human", (label.pair, one.item.id), 1, {"annotator": one.annotator}),
         prompt=label.prompt, chosen=chosen, rejected=rejected, p_chosen=0.5 if verdict == "tie" else 1.0, votes=1,
-        principles=(label.principle,),
+        principles=label.principles,
     )  # fmt: skip
     return {**_told(made), "annotator": one.annotator}
 

@@ -113,10 +113,12 @@ def _constitution(folder: RunFolder) -> Constitution | None:
 
 def _questions(found: Sequence[Label], book: Constitution | None) -> dict[str, str]:
     """What to ask of each label; one that several principles led to is asked by all of them."""
+    from constitutional.audit.labels import AND
+
     compare = {principle.id: principle.compare for principle in book or ()}
     made = {}
     for name in {label.principle for label in found}:
-        known = [compare[one] for one in name.split(", ") if one in compare]
+        known = [compare[one] for one in name.split(AND) if one in compare]
         if known:
             made[name] = known[0] if len(known) == 1 else "Which answer is better, all in all? " + " ".join(known)
     return made

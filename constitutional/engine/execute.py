@@ -33,7 +33,7 @@ from constitutional.ports import MAIN, Port
 from constitutional.records import Record
 from constitutional.rows import to_record
 from constitutional.source import Executor
-from constitutional.stage import Outputs, RowStage, SurveyStage, WholeStage
+from constitutional.stage import FATES, Outputs, RowStage, SurveyStage, WholeStage
 from constitutional.store.artifacts import Finished
 from constitutional.store.folder import Store
 
@@ -218,7 +218,7 @@ class Execution:
             outputs.figures,
             cards,
         )
-        account.rows_out = sum(output.rows or 0 for output in finished.outputs.values())
+        account.rows_out = sum(made.rows or 0 for name, made in finished.outputs.items() if name not in FATES)
         self._announce(step, finished, account, started)
 
     # -- inputs ------------------------------------------------------------------------------------------------------

@@ -24,6 +24,9 @@ def print_result(plan: Plan, result: Result) -> None:
         by_label = figures.get("models")
         if isinstance(by_label, Mapping):
             console.print(figures_table(name, by_label))
+        else:
+            for line in figure_lines(name, figures):
+                console.print(Text(line), soft_wrap=True)
         for said in warnings(figures):
             console.print(Text(f"warning  {printable(name)}: {printable(said)}"), soft_wrap=True)
     _print_paths(console, "models", models(result.folder, plan))
@@ -68,6 +71,15 @@ def figures_table(title: str, by_label: Mapping[str, Mapping[str, Any]]) -> Tabl
     for label, figures in by_label.items():
         table.add_row(printable(label), *(cell(figures.get(name)) for name in names))
     return table
+
+
+def figure_lines(name: str, figures: Mapping[str, Any]) -> Iterator[str]:
+    """The figures of a stage that compares no models, a line each: `figures  labels  coverage 0.22 [0.13, 0.34] n 60`."""
+    after = figures.get("after")
+    known = {**figures, "accuracy": after.get("accuracy")} if isinstance(after, Mapping) else figures
+    for what, found in known.items():
+        if isinstance(found, Mapping) and found.get("value") is not None:
+            yield f"figures {printable(name)}  {what.replace('_', ' ')}  {' '.join(cell(found).split())}"
 
 
 def cell(figure: Any) -> str:

@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 import tempfile
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -321,6 +322,65 @@ def test_a_debiaser_takes_the_votes_of_people(here):
     assert call(run, "sx.yaml", "--plain").exit_code == 0
     report = json.loads((here / "runs/people/report.json").read_text())
     assert report["status"] == "finished", report
+
+
+def test_the_verdicts_of_people_calibrate_the_votes_that_they_judged(here):
+    """The whole loop: a run, a blind sample, filled sheets, and the same spec with what people said."""
+    sheet, key, _ = drawn(here, "-n", "40")
+    imported(here, filled(sheet, "alice", careful), filled(sheet, "bob", careful))
+    (here / "sx.yaml").write_text(
+        "constitutional: 1\nname: loop\nextends: spec.yaml\ndata:\n"
+        "  people: {source: jsonl, path: sp.jsonl, records: preferences}\nstages:\n"
+        "  labels: {debiaser: compose, rows: votes, audit: people, with: {steps: [calibrate, position-swap]}}\n"
+    )
+    said = call(run, "sx.yaml", "--plain")
+    assert said.exit_code == 0, said.output
+    assert re.search(r"figures labels  coverage  0\.\d+ \[.*\] n \d+\n", said.output), said.output
+    assert re.search(r"figures labels  accuracy  \S+ \[.*\] n \d+\n", said.output), said.output
+    report = json.loads((here / "runs/loop/report.json").read_text())
+    calibrated = report["figures"]["labels"]["steps"][0]
+    assert calibrated["brier"]["before"]["n"] == 2 * len(key.items)  # two orders of each label, and no other principle
+
+
+def test_labels_of_several_principles_keep_them_apart(here):
+    sheet, _, _ = drawn(here, "-n", "10", step="labels")
+    imported(here, filled(sheet, "alice", careful))
+    lines = [json.loads(line) for line in (here / "sp.jsonl").read_text().splitlines()]
+    assert ("kind", "useful") in {tuple(line["principles"]) for line in lines}
+
+
+def test_columns_of_the_table_stay_apart(here):
+    sheet, _, _ = drawn(here, "-n", "40")
+    call(audit, "import", filled(sheet, "alice", careful), "--key", here / "s.key.json", "-o", "sv.jsonl")
+    said = call(
+        audit, "import", filled(sheet, "alice", contrary), "--key", here / "s.key.json", "-o", "sv.jsonl", "--force"
+    )
+    rows = [line for line in said.output.splitlines() if "judge" in line or "by " in line][1:]
+    assert rows
+    assert not [line for line in rows if re.search(r"n=\d+[-.]|n=\d+ \S", line)]
+
+
+@pytest.mark.parametrize("mark", [";", "\t"])
+def test_sheets_saved_by_a_spreadsheet_of_another_country_are_read(here, mark):
+    sheet, key, _ = drawn(here, "-n", "8")
+    path = filled(sheet, "alice", careful)
+    rows = list(csv.reader(path.open(newline="", encoding="utf-8")))
+    with path.open("w", newline="", encoding="utf-8-sig") as file:
+        csv.writer(file, delimiter=mark).writerows(rows)
+    judged, missing = read_verdicts([path], key)
+    assert (len(judged), missing) == (8, 0)
+
+
+def test_the_key_of_another_sheet_is_suspected(here):
+    sheet, _, _ = drawn(here, "-n", "8")
+    drawn(here, "-n", "8", "--seed", "7", out="so.csv")
+    with pytest.raises(DataError, match="8 mistakes") as mistaken:
+        read_verdicts([filled(sheet, "alice", careful)], _with_other_ids(read_key(here / "so.key.json")))
+    assert "another sheet" in str(mistaken.value.help)
+
+
+def _with_other_ids(key):
+    return replace(key, items=[replace(item, id=f"x{item.id}") for item in key.items])
 
 
 def test_all_mistakes_are_told_at_once(here):

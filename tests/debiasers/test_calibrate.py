@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import random
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from constitutional.api import DataError, Pair, Preference, Rating, Score, Vote
+from constitutional.builtin.debiasers.audit import Audit
 from constitutional.builtin.debiasers.calibrate import Calibrate
 from constitutional.builtin.debiasers.fitting import folds
 from constitutional.builtin.math.calibration import Temperature
@@ -134,3 +136,24 @@ def test_order_is_kept_and_the_order_of_rows_changes_nothing(method: str, seed: 
 @given(st.floats(0.05, 20), st.floats(0.5, 1.0))
 def test_a_temperature_keeps_every_verdict(temperature: float, p: float) -> None:
     assert Temperature(temperature)(p) >= 0.5
+
+
+def test_a_verdict_under_one_principle_says_nothing_of_votes_under_another() -> None:
+    """A pair is judged by two principles, and people say which answer is better by one of them."""
+    votes = both(0.9, 0.2, principle="kind") + both(0.8, 0.4, principle="safe")
+    kinder = preference(1.0, chosen="one", rejected="two", principles=("kind",))
+    in_all = preference(1.0, row_id="h", chosen="two", rejected="one", principles=("human",))
+    voted = {row.principle for row in votes}
+    assert [Audit([kinder], voted).verdict(row) for row in votes] == [1.0, 0.0, None, None]
+    assert [Audit([kinder, in_all], voted).verdict(row) for row in votes] == [1.0, 0.0, 0.0, 1.0]
+    assert Audit([kinder, in_all], voted).verdict(preference(0.9, chosen="one", rejected="two")) == 0.5
+
+
+def test_a_stage_counts_only_the_votes_that_people_judged_by_their_principle() -> None:
+    votes, people = judged(40)
+    others = [replace(row, row_id=f"{row.row_id}-safe", principle="safe", p_first=0.5) for row in votes]
+    by_principle = [replace(row, principles=("kind",)) for row in people]
+    _, outputs = run(Calibrate, votes + others, by_principle)
+    assert figure(outputs, "brier.before")["n"] == len(votes)
+    _, outputs = run(Calibrate, votes + others, people)
+    assert figure(outputs, "brier.before")["n"] == 2 * len(votes)

@@ -96,6 +96,11 @@ def test_mistakes_are_marked_where_they_are(project: Path, line: str, code: str,
     assert f"a: {line}"[column:].startswith(mark)
 
 
+def test_votes_of_people_are_told_how_they_become_an_audit(project: Path) -> None:
+    ((_, message, _, _),) = found(project, "a: {debiaser: position-swap, votes: votes, audit: votes}")
+    assert "audit import --preferences" in message
+
+
 def test_the_list_of_the_documentation_is_right(project: Path) -> None:
     page = (Path(__file__).resolve().parents[2] / "docs" / "labels.md").read_text()
     blocks = re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)

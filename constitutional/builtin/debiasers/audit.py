@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeAlias
 
 from constitutional.api import DataError, Messages, Port, Preference, Rating, Record, Score, Vote, canonical, to_json
@@ -16,21 +16,27 @@ PORT = Port(Record, many=True, optional=True,
 
 
 class Audit:
-    """What people said.  Where several judged the same, their mean counts, so that it may lie between 0 and 1."""
+    """What people said.  Where several judged the same, their mean counts, so that it may lie between 0 and 1.
 
-    def __init__(self, rows: Iterable[Record] = ()) -> None:
-        """Raises `DataError` for records that hold no verdict of people."""
+    A verdict under a principle that some of the votes were given under (`voted`) says nothing of votes under
+    another: people may well find one answer kinder and the other safer.  Any other verdict is one on the pair.
+    """
+
+    def __init__(self, rows: Iterable[Record] = (), voted: Collection[str] = ()) -> None:
+        """`voted` names the principles of the votes that are to be held against people.
+
+        Raises:
+            DataError: for records that hold no verdict of people.
+        """
         said: dict[Judged, list[float]] = {}
+        under: dict[tuple[str | None, Judged], list[float]] = {}
         for row in rows:
-            if isinstance(row, Preference):
-                said.setdefault(_judged(row.prompt, row.chosen, row.rejected), []).append(row.p_chosen)
-                said.setdefault(_judged(row.prompt, row.rejected, row.chosen), []).append(1.0 - row.p_chosen)
-            elif isinstance(row, Score):
-                said.setdefault(_judged(row.prompt, row.completion), []).append(row.score)
-            else:
-                raise DataError(f"{row.port} are no verdicts of people",
-                                help="an `audit` is made of preferences or of scores")  # fmt: skip
-        self._said: Mapping[Judged, float] = {judged: mean(values) for judged, values in said.items()}
+            for what, value in _verdicts(row):
+                said.setdefault(what, []).append(value)
+                for principle in _under(row, voted):
+                    under.setdefault((principle, what), []).append(value)
+        self._said: Mapping[Judged, float] = {what: mean(values) for what, values in said.items()}
+        self._under: Mapping[tuple[str | None, Judged], float] = {at: mean(values) for at, values in under.items()}
 
     def __bool__(self) -> bool:
         return bool(self._said)
@@ -40,7 +46,10 @@ class Audit:
 
         For a vote that is the answer shown first, for a preference the chosen one, for a score that it is good.
         """
-        return self._said.get(judged(row))
+        what = judged(row)
+        if isinstance(row, Vote):
+            return self._under.get((row.principle, what), self._under.get((None, what)))
+        return self._said.get(what)
 
 
 def judged(row: Any) -> Judged:
@@ -58,6 +67,22 @@ def subject(row: Any) -> Judged:
     """What a row judges, whatever the order: rows of one subject belong together in a bootstrap and a fold."""
     found = judged(row)
     return (*found[:1], *sorted(found[1:]))
+
+
+def _verdicts(row: Record) -> Iterator[tuple[Judged, float]]:
+    """What a verdict speaks of, both ways round where there are two answers."""
+    if isinstance(row, Preference):
+        yield _judged(row.prompt, row.chosen, row.rejected), row.p_chosen
+        yield _judged(row.prompt, row.rejected, row.chosen), 1.0 - row.p_chosen
+    elif isinstance(row, Score):
+        yield _judged(row.prompt, row.completion), row.score
+    else:
+        raise DataError(f"{row.port} are no verdicts of people", help="an `audit` is made of preferences or of scores")
+
+
+def _under(row: Any, voted: Collection[str]) -> Sequence[str | None]:
+    """The principles whose votes a verdict speaks of; None stands for all of them."""
+    return [principle for principle in row.principles if principle in voted] or [None]
 
 
 def _judged(prompt: Messages, *answers: str) -> Judged:

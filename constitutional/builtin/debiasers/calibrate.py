@@ -26,7 +26,7 @@ class Calibrate(Debiaser):
     and `maps`, what was fitted, on how many pairs.
     """
 
-    name, version = "calibrate", 1
+    name, version = "calibrate", 2
     takes: ClassVar = any_of(Vote, Preference, Score)
     on: ClassVar = (Vote, Preference, Score)
 

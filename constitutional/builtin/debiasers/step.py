@@ -32,6 +32,7 @@ from constitutional.builtin.debiasers import audit as audited
 from constitutional.builtin.debiasers.audit import Audit
 from constitutional.builtin.debiasers.belief import unit
 
+WRITE_PREFERENCES = "`constitutional audit import --preferences FILE` writes preferences"
 #: Judgments, of which one that comes twice must not count twice.
 SAID = (Vote, Rating)
 
@@ -114,7 +115,8 @@ class Debiaser(WholeStage):
 
     def run(self, inputs: Inputs, ctx: WholeContext) -> Outputs:
         rows, ended = _once(list(inputs.rows(next(iter(self.takes)))))
-        given = Given(Audit(inputs.rows("audit") if "audit" in self.takes else ()), ctx.constitution, ctx.seed)
+        voted = {row.principle for row in rows if isinstance(row, Vote)}
+        given = Given(Audit(inputs.rows("audit") if "audit" in self.takes else (), voted), ctx.constitution, ctx.seed)
         there = [place for place in range(len(rows)) if place not in ended]
         applied = self.apply([rows[place] for place in there], given)
         ended |= {there[place]: fate for place, fate in applied.ended.items()}
@@ -167,7 +169,8 @@ def wrong_audit(flows: Mapping[str, Sequence[Flow]]) -> Iterator[tuple[str, str]
 
     for flow in flows.get("audit", ()):
         if not issubclass(flow, (Preference, Score)):
-            yield "audit", f"`audit` takes verdicts of people, Preference or Score, not {flow.__name__}"
+            said = f"`audit` takes verdicts of people, Preference or Score, not {flow.__name__}"
+            yield "audit", said + (f"; {WRITE_PREFERENCES}" if flow is Vote else "")
 
 
 def many(record: type[Record], about: str) -> Mapping[str, Port]:
