@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import pytest
 import torch
 
 from constitutional.api import Messages, UserError, assistant, user
+from constitutional.builtin.backends import loading
 from constitutional.builtin.backends.encoding import DialogueEncoder
 from constitutional.builtin.rewards.build import build
 from constitutional.builtin.rewards.expression import Expression
@@ -94,6 +96,22 @@ def test_the_batch_changes_no_score(trained: Any) -> None:
     one, many = (values(ModelScorer(trained.folder, batch=size), DIALOGUES) for size in (1, 16))
     assert one == pytest.approx(many, abs=1e-5)
     assert values(ModelScorer(trained.folder), DIALOGUES[::-1]) == pytest.approx(many[::-1], abs=1e-5)
+
+
+def test_reward_models_and_models_load_beside_each_other(trained: Any, policy: Path) -> None:
+    """Best-of-n loads its reward while another stage loads a model: transformers' switch is one for the whole process."""
+    expected = values(ModelScorer(trained.folder), DIALOGUES)
+
+    def model(_: int) -> None:
+        loading.load_model(
+            str(policy), device="cpu", dtype=torch.float32, attention="sdpa", revision=None, adapter=None
+        )
+
+    with ThreadPoolExecutor(4) as pool:
+        models = pool.map(model, range(6))
+        scorers = list(pool.map(lambda _: ModelScorer(trained.folder), range(6)))
+        list(models)
+    assert all(values(scorer, DIALOGUES) == pytest.approx(expected, abs=1e-5) for scorer in scorers)
 
 
 def test_a_dialogue_that_is_too_long_has_no_score_and_is_not_cut(trained: Any) -> None:

@@ -30,7 +30,7 @@ MOST_HEADER = 100_000_000
 #: Layers, heads, experts: a model with more is a way to keep a machine busy.
 MOST_PARTS = 4096
 #: transformers makes a model on the meta device by a switch for the whole process: two threads would mix up their weights.
-_LOADING = threading.Lock()
+LOADING = threading.Lock()
 
 
 def resolve(model: str) -> str:
@@ -180,7 +180,7 @@ def load_model(
     from transformers import AutoModelForCausalLM
 
     place = resolve(model)
-    with _LOADING:
+    with LOADING:
         try:
             loaded = AutoModelForCausalLM.from_pretrained(
                 place, dtype=dtype, attn_implementation=attention, revision=revision, local_files_only=is_folder(place),

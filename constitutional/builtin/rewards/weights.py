@@ -7,7 +7,14 @@ from pathlib import Path
 from typing import Any
 
 from constitutional.api import UserError
-from constitutional.builtin.backends.loading import device_of, inspect_folder, is_folder, load_tokenizer, resolve
+from constitutional.builtin.backends.loading import (
+    LOADING,
+    device_of,
+    inspect_folder,
+    is_folder,
+    load_tokenizer,
+    resolve,
+)
 
 
 def is_process_model(folder: Path) -> bool:
@@ -54,17 +61,18 @@ def load_classifier(folder: Path, automatic: str, labels: int) -> tuple[Any, Any
     adapted = (folder / "adapter_config.json").is_file()
     if adapted:
         base = resolve(str(_adapter(folder)["base_model_name_or_path"]))
-    try:
-        model = getattr(transformers, automatic).from_pretrained(
-            base, dtype=torch.float32, num_labels=labels, local_files_only=is_folder(base), use_safetensors=True,
-            trust_remote_code=False,
-        )  # fmt: skip
-    except (OSError, ValueError, RuntimeError) as error:
-        raise UserError(f"the reward model in {folder} cannot be loaded: {error}") from error
-    if adapted:
-        from peft import PeftModel
+    with LOADING:
+        try:
+            model = getattr(transformers, automatic).from_pretrained(
+                base, dtype=torch.float32, num_labels=labels, local_files_only=is_folder(base), use_safetensors=True,
+                trust_remote_code=False,
+            )  # fmt: skip
+        except (OSError, ValueError, RuntimeError) as error:
+            raise UserError(f"the reward model in {folder} cannot be loaded: {error}") from error
+        if adapted:
+            from peft import PeftModel
 
-        model = PeftModel.from_pretrained(model, str(folder), is_trainable=False)
+            model = PeftModel.from_pretrained(model, str(folder), is_trainable=False)
     model.config.pad_token_id = tokenizer.pad_token_id
     return model.to(device_of("auto")).eval(), tokenizer
 
