@@ -67,10 +67,12 @@ def weights(
 def test_two_processes_make_the_weights_that_one_makes_of_the_same_batches(
     name: str, model: Path, tmp_path: Path
 ) -> None:
+    """Of rows that fill all batches: the last batch of an epoch is filled up with rows that were there before."""
     import torch
 
-    one, one_losses, _ = weights(tmp_path / "one", model, name, 1)
-    two, two_losses, folder = weights(tmp_path / "two", model, name, 2)
+    more = {"eval_fraction": 0.0} if name == "reward" else {}
+    one, one_losses, _ = weights(tmp_path / "one", model, name, 1, **more)
+    two, two_losses, folder = weights(tmp_path / "two", model, name, 2, **more)
     assert len(one_losses) == len(two_losses)
     assert two_losses == pytest.approx(one_losses, rel=2e-3)
     assert one.keys() == two.keys()
