@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -363,6 +364,18 @@ def test_a_group_trainer_stops_and_keeps_the_best(params: dict[str, Any], arms: 
     assert done.figures["steps"] == figures["stopped_step"] < 9
     assert figures["start"]["kl"]["value"] == pytest.approx(0, abs=1e-5)
     assert figures["last"]["kl"]["value"] > 0.05 >= figures["kept"]["kl"]["value"]
+
+
+@pytest.mark.parametrize("trainer", ["ppo", "rloo"])
+def test_a_training_that_is_killed_after_it_stopped_stops_there_again(trainer: str, arms: Path, tmp_path: Path) -> None:
+    watch = {"gold": GOLD, "every": 1, "stop_when": {"kl_above": 0.05}, "keep": "last"}
+    stage = ppo(watch, checkpoint_every=1) if trainer == "ppo" else group(RlooTrainer, watch, checkpoint_every=1)
+    first = train(stage, tmp_path / "run", arms, prompts=bandit.prompts(), held_out=held_out())
+    expected = contents(first.folder)
+    shutil.rmtree(first.folder)
+    again = train(stage, tmp_path / "run", arms, prompts=bandit.prompts(), held_out=held_out())
+    assert again.figures["watch"]["stopped_step"] == first.figures["watch"]["stopped_step"]
+    assert contents(again.folder) == expected
 
 
 def test_prompts_that_are_learned_from_are_not_held_out(arms: Path, tmp_path: Path) -> None:

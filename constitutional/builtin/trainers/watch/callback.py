@@ -17,13 +17,13 @@ def watching_callback(watching: Watching, ctx: WholeContext) -> Any:
 
         def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
             ctx.progress(state.global_step, state.max_steps, **watching.begin(state.global_step))
-            control.should_training_stop = watching.stopped is not None
 
         def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
             if watching.due(state.global_step, state.max_steps):
                 ctx.progress(state.global_step, state.max_steps, **watching.look(state.global_step))
             if watching.stopped is not None:
                 control.should_training_stop = True
+                control.should_save = False  # a run that went on from here would take one step too many
 
         def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:
             watching.checkpointed()
