@@ -40,8 +40,8 @@ def test(
     A spec is tested with the judge and template of its labeller; a constitution needs --judge.  Answers are kept beside
     those of runs: nothing is asked twice.
     """
-    plan, registry = _plan(spec, sets, plugins, root, judge, stage, ids)
-    found = _run(plan, registry, root, as_json)
+    plan, registry, silent = _plan(spec, sets, plugins, root, judge, stage, ids)
+    found = {**_run(plan, registry, root, as_json), "without_examples": silent}
     if as_json:
         click.echo(json.dumps(found, indent=1, ensure_ascii=False))
     else:
@@ -52,11 +52,12 @@ def test(
 def _plan(
     path: Path, sets: Sequence[str], plugins: Sequence[str], root: Path, judge: str | None, stage: str | None,
     ids: Sequence[str],
-) -> tuple[Plan, Registry]:  # fmt: skip
+) -> tuple[Plan, Registry, list[str]]:  # fmt: skip
+    """What is to be asked, and the principles that nothing can be asked of: they have no examples."""
     from constitutional.cli.constitutions import is_spec
     from constitutional.cli.opening import new_registry, open_spec
     from constitutional.constitution.read import read_constitution
-    from constitutional.plan.examples import examples_plan, labeller_step, with_examples
+    from constitutional.plan.examples import examples_plan, labeller_step, with_examples, without_examples
 
     if is_spec(path):
         opened = open_spec(path, sets, plugins)[0]
@@ -64,16 +65,19 @@ def _plan(
         assert step.stage is not None
         assert step.params is not None
         models = {**step.models, "model": _use(judge, opened.registry)} if judge else _there(step.models, root)
-        plan = examples_plan(with_examples(opened.plan.constitution, ids), step.stage, step.params, models, opened.registry,
+        whole = opened.plan.constitution
+        plan = examples_plan(with_examples(whole, ids), step.stage, step.params, models, opened.registry,
                              seed=opened.plan.seed, name=opened.plan.name)  # fmt: skip
-        return plan, opened.registry
-    constitution = with_examples(read_constitution(path), ids)
+        return plan, opened.registry, without_examples(whole, ids)
+    whole = read_constitution(path)
+    constitution = with_examples(whole, ids)
     if judge is None:
         raise click.UsageError("a constitution names no judge: --judge builtin:support-agent, or test a spec")
     registry = new_registry(plugins)
     labeller = registry.stage("labeller", "multiple-choice")
     models = {"model": _use(judge, registry)}
-    return examples_plan(constitution, labeller, labeller.cls.Params(), models, registry), registry
+    plan = examples_plan(constitution, labeller, labeller.cls.Params(), models, registry)
+    return plan, registry, without_examples(whole, ids)
 
 
 def _use(judge: str, registry: Registry) -> ModelUse:
@@ -146,6 +150,8 @@ def _tell(found: Mapping[str, Any]) -> None:
         right = "  ".join(f"{text:>{width}}" for text, width in zip(cells, wide[1:-1], strict=True))
         click.echo(f"{id:<{wide[0]}}  {right}  {verdict}".rstrip())
     verdicts = [said["verdict"] for said in found["principles"].values()]
+    if found["without_examples"]:
+        click.echo(printable(f"\nno examples, not tested: {', '.join(found['without_examples'])}"))
     if "not told from chance" in verdicts:
         click.echo(
             "\nnot told from chance: the interval holds 0.5; four examples, all judged rightly, are the fewest that leave it"

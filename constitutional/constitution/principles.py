@@ -39,7 +39,7 @@ def read_principles(top: MapNode, part: Part, known_groups: Mapping[str, Group],
         findings.report("missing-key", "There are no principles", listed.span, help="write at least one `- id: ...`")
     described = bool(known_groups) or top.entry("groups") is not None
     for number, item in enumerate(listed.items if listed else (), start=1):
-        body = shape.mapping(item, f"Principle {number}", findings)
+        body = shape.mapping(item, f"Principle {number}", findings, "write `- {id: a-short-name, rule: ...}`")
         if body is not None:
             _principle(body, number, part, {**known_groups, **part.groups} if described else None, findings)
 

@@ -77,6 +77,11 @@ def with_examples(constitution: Constitution, ids: Collection[str] = ()) -> Cons
     return replace(constitution, principles=chosen)
 
 
+def without_examples(constitution: Constitution, ids: Collection[str] = ()) -> list[str]:
+    """The principles that cannot be tested, of those ids if some are given."""
+    return [p.id for p in constitution if not p.examples and (not ids or p.id in ids)]
+
+
 def labeller_step(plan: Plan, name: str | None = None) -> Step:
     """The step of a plan that turns pairs into votes: the only one, or that of the name.
 

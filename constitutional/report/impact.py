@@ -13,6 +13,7 @@ from typing import Any, TypeAlias
 from constitutional.constitution.diff import Change
 from constitutional.constitution.draw import draw
 from constitutional.constitution.model import Constitution, Principle
+from constitutional.stage import FATES
 from constitutional.store.folder import RunFolder
 from constitutional.store.lineage import Table, tables
 
@@ -27,7 +28,7 @@ class Touched:
 
     step: str
     stage: str
-    #: Rows that it gave, of all its outputs.
+    #: Rows that it gave, of all its outputs but those of rows that ended there.
     rows: int = 0
     #: Rows that met a principle whose text changed.
     said: int = 0
@@ -35,6 +36,8 @@ class Touched:
     moved: int = 0
     #: Rows made from touched rows.
     follow: int = 0
+    #: Touched rows that ended there, such as votes that led to no label.
+    ended: int = 0
     #: Why all of it is done again.
     whole: str = ""
     #: Rows that go into a trainer: touched, and all.
@@ -48,7 +51,7 @@ class Touched:
 
     @property
     def again(self) -> bool:
-        return bool(self.whole or self.touched or (self.training and self.training[0]))
+        return bool(self.whole or self.touched or self.ended or (self.training and self.training[0]))
 
     def to_json(self) -> dict[str, Any]:
         said: dict[str, Any] = {
@@ -125,6 +128,10 @@ class _Look:
         return any(change.kind == "added" and change.id in among for change in self.changes.values())
 
     def _table(self, made: Touched, said: Mapping[str, Any], table: Table) -> None:
+        if table.output in FATES:
+            ids = zip(_column(table, "row_id"), _column(table, "parents"), strict=True)
+            made.ended += sum(id in self.ids or not self.ids.isdisjoint(parents or ()) for id, parents in ids)
+            return
         columns = {name: _column(table, name) for name in ("row_id", "parents", "principle", "rounds", "weight")}
         made.rows += len(columns["row_id"])
         draws = bool(said["parts"].get("principles")) and bool(columns["principle"])

@@ -197,7 +197,9 @@ def _unknown(
 ) -> None:
     known = names_at(model, loc[:-1])
     label = did_you_mean(name, known, listed(known, "it has") or "it has none")
-    findings.report("unknown-parameter", f"{written.owner} has no parameter `{name}`", span, label)
+    # `budget` is read as one of the limits and stands beside them.
+    owner = "`budget`" if written.owner == "`limits`" and loc[0] == "budget" and len(loc) > 1 else written.owner
+    findings.report("unknown-parameter", f"{owner} has no parameter `{name}`", span, label)
 
 
 def names_at(model: type[Params], loc: Sequence[str | int]) -> list[str]:

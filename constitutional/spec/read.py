@@ -28,6 +28,11 @@ def read_spec(tree: Node, path: Path, source: Source, findings: Findings) -> Spe
     top = shape.mapping(tree, "A spec", findings)
     if top is None:
         return None
+    if top.entry("principles") is not None and top.entry("stages") is None:
+        said = "This is a constitution, not a spec"
+        help = "`constitutional lint FILE` checks it; a spec names it under `constitution:`"
+        findings.report("wrong-shape", said, top.entries[0].key.span, help=help)
+        return None
     shape.only_keys(top, TOP_KEYS, "A spec", findings, _misplaced(top))
     needed = {"constitutional": f"`constitutional: {VERSION}`", "stages": "`stages:` with at least one stage"}
     shape.need_keys(top, needed, "The spec", source.span(), findings)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import click
@@ -207,7 +208,9 @@ def test_what_is_said_to_people(project: Path) -> None:
     assert "principle kind: rule, critique, revision, compare changed" in said
     assert "+ rule: Be very kind." in said
     assert "run killed: " in said
-    assert "labels touched: " in said
+    counted = re.search(r"labels touched: (\d+) of (\d+) in labels", said)
+    assert counted is not None
+    assert int(counted[2]) == len(table(project / "runs", "labels"))
     assert "the same principles" in call(str(project / "old.yaml"), str(project / "old.yaml")).stdout
 
 

@@ -156,6 +156,12 @@ def test_a_constitution_without_examples_cannot_be_tested(folder: Path) -> None:
         call("bare.yaml", "--judge", JUDGE)
 
 
+def test_principles_without_examples_are_named(folder: Path) -> None:
+    assert "no examples, not tested: bare\n" in call("rules.yaml", "--judge", JUDGE).stdout
+    assert figures("rules.yaml", "--judge", JUDGE)["without_examples"] == ["bare"]
+    assert "not tested" not in call("rules.yaml", "--judge", JUDGE, "--principle", "kind").stdout
+
+
 def vote(order: str, p: float | None, pair: str = "p") -> Vote:
     given = Pair(row_id=pair, prompt=(user("Hi."),), first="a", second="b", meta={"principle": "kind"})
     return given.derive(Vote, "labeller/test", 0, pair=pair, principle="kind", order=order, judge="j", p_first=p,

@@ -161,6 +161,13 @@ def test_provenance_is_read_and_changes_no_prompt():
     assert len({principle, bare}) == 2
 
 
+def test_a_list_of_sentences_is_told_how_a_principle_is_written():
+    findings = Findings()
+    read_source_text(Source("c.yaml", "constitution: 1\nprinciples:\n  - Be kind.\n", Path()), None, findings)
+    (found,) = findings.diagnostics
+    assert found.help == "write `- {id: a-short-name, rule: ...}`"
+
+
 @pytest.mark.parametrize(
     ("support", "said"),
     [

@@ -275,3 +275,25 @@ def test_one_model_or_several_by_label(tmp_path: Path) -> None:
     assert several.stages["votes"].base_model == {"models.a": "agent", "models.b": "agent"}
     assert codes(write(tmp_path, head + line.format(""))) == ["missing-input"]
     assert codes(write(tmp_path, head + line.format(", model: agent, models: {a: agent}"))) == ["wrong-arity"]
+
+
+def test_a_constitution_taken_for_a_spec_is_one_mistake(tmp_path: Path) -> None:
+    path = tmp_path / "book.yaml"
+    path.write_text("constitution: 1\nname: book\nprinciples:\n  - {id: kind, rule: Be kind.}\n")
+    with pytest.raises(SpecError) as mistaken:
+        load(path)
+    (found,) = mistaken.value.diagnostics
+    assert found.code == "wrong-shape"
+    assert "This is a constitution" in found.message
+    assert found.help is not None
+    assert "constitutional lint" in found.help
+
+
+def test_a_misspelt_budget_is_a_mistake_of_the_budget(tmp_path: Path) -> None:
+    from constitutional.engine.budget import Limits
+
+    path = write(
+        tmp_path, HEAD.replace("stages:", "budget: {dolars: 3}\nstages:") + "  few: {transform: sample, rows: rows}\n"
+    )
+    found = examine(load(path), registry(), ENVIRON, limits=Limits).diagnostics
+    assert [one.message for one in found if one.code == "unknown-parameter"] == ["`budget` has no parameter `dolars`"]
