@@ -406,8 +406,8 @@ def test_mistakes_are_found_before_anything_runs(params: dict[str, Any], ports: 
 
 
 def test_models_that_only_the_gold_reward_names_are_not_learned_from() -> None:
-    from constitutional.builtin.trainers.rl import meant
+    from constitutional.builtin.rewards.wiring import meant
 
     params = ppo({"gold": "judge"}, reward=None).params
-    assert meant(params, ["helpful", "judge"]) == "helpful"
+    assert meant(params, ["helpful", "judge"], params.watch.gold) == "helpful"
     assert list(PpoTrainer.wired(params, {"held_out": (), "rewards": ("helpful", "judge")})) == []
