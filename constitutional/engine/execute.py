@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 from constitutional.engine import card
 from constitutional.engine.account import Account
@@ -37,6 +38,8 @@ from constitutional.stage import FATES, Outputs, RowStage, SurveyStage, WholeSta
 from constitutional.store.artifacts import Finished
 from constitutional.store.folder import Store
 
+T = TypeVar("T")
+
 BEAT_SECONDS = 0.25
 #: How often to see whether there is something to write, and from how many rows on it is.
 EXPORT_SECONDS = 0.5
@@ -54,7 +57,8 @@ class Execution:
         redo: Redo = NOTHING,
     ) -> None:  # fmt: skip
         self._redo = redo
-        #: One at a time: each holds a chunk of rows in memory.
+        #: One thread for all writing: every other one would keep what memory its rows once took.
+        self._writer = ThreadPoolExecutor(1, "constitutional-writer")
         self._finishing = asyncio.Lock()
         self._plan = plan
         self._registry = registry
@@ -68,6 +72,12 @@ class Execution:
         self._done: dict[str, int] = {}
         self._metrics: dict[str, Mapping[str, Json]] = {}
         self._rows: dict[str, RowStep] = {}
+
+    def close(self) -> None:
+        self._writer.shutdown(wait=False)
+
+    async def _in_writer(self, write: Callable[..., T], *arguments: Any) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._writer, write, *arguments)
 
     async def unit(self, unit: Sequence[Step]) -> None:
         """Run one unit to its end."""
@@ -109,7 +119,7 @@ class Execution:
             await exporting
             self._store.journal.flush()
             async with self._finishing:
-                finished = await asyncio.to_thread(export.finish, row_step.account)
+                finished = await self._in_writer(export.finish, row_step.account)
         finally:
             ended.set()
             await asyncio.wait([exporting])
@@ -126,7 +136,7 @@ class Execution:
             if row_step.account.settled - written >= EXPORT_ROWS and not ended.is_set():
                 written = row_step.account.settled
                 async with self._finishing:
-                    await asyncio.to_thread(export.extend, row_step.settled_below())
+                    await self._in_writer(export.extend, row_step.settled_below())
 
     def _row_step(self, step: Step) -> RowStep:
         assert step.stage is not None
@@ -161,7 +171,7 @@ class Execution:
                 account.book("kept")
                 yield row
 
-        finished = await asyncio.to_thread(
+        finished = await self._in_writer(
             finish, self._store.artifacts, step, step.gives, {MAIN: rows()}, {}, account, {}
         )
         self._announce(step, finished, account, started)
@@ -207,7 +217,7 @@ class Execution:
             account.book(fate, reason, count)
         account.close(step.name)
         cards = card.cards(self._plan, step, self._store.artifacts, account, outputs.figures)
-        finished = await asyncio.to_thread(
+        finished = await self._in_writer(
             finish,
             self._store.artifacts,
             step,
@@ -334,7 +344,7 @@ class Execution:
             self._dispatcher.meter.tick()
             self.last_beat()
             if self._store.journal.wants_checkpoint:
-                await asyncio.to_thread(self._store.journal.checkpoint)
+                await self._in_writer(self._store.journal.checkpoint)
 
     def last_beat(self) -> None:
         steps = {name: self._progress(name) for name in [*self._rows, *(n for n in self._done if n not in self._rows)]}

@@ -176,6 +176,7 @@ class _Run:
             self._spending = meter.spending()
             for task in (beat, stopped, spent):
                 task.cancel()
+            execution.close()
 
     async def _settle(
         self, unit: Sequence[Step], running: Iterator[Sequence[Step]] | Any, dispatcher: Dispatcher
