@@ -19,6 +19,8 @@ from constitutional.twins import Twins
 
 #: Columns that a record makes for itself.
 _OWN = {"row_id", "parents", "meta"}
+#: Columns that hold a probability, of records that have them.
+_SHARES = frozenset({"p_first", "p_chosen", "score"})
 
 
 def to_record(rows: Iterable[Mapping[str, Any]], record: type[Record]) -> Iterator[Record]:
@@ -29,12 +31,13 @@ def to_record(rows: Iterable[Mapping[str, Any]], record: type[Record]) -> Iterat
     """
     twins = Twins()
     simple = _simple(record)
+    shares = _SHARES.intersection(f.name for f in fields(record))
     for number, given in enumerate(rows, start=1):
         try:
             row = {str(name): _plain(str(name), value) for name, value in given.items()}
             content = digest(row)
             known = _dialogues(row, record)
-            _check(known, simple)
+            _check(known, simple, shares)
         except (DataError, ValueError, TypeError, RecursionError) as error:
             raise DataError(f"row {number}: {error}") from error
         yield _made(number, row, known, record, source_row_id(content, twins.occurrence(content)))
@@ -80,15 +83,18 @@ def _of_answers(row: Mapping[str, Any]) -> dict[str, Any]:
     return {**row, "prompt": chosen[:-1], "chosen": chosen[-1:], "rejected": rejected[-1:]}
 
 
-def _check(row: Mapping[str, Any], simple: Mapping[str, Any]) -> None:
+def _check(row: Mapping[str, Any], simple: Mapping[str, Any], shares: Iterable[str]) -> None:
     """Numbers and texts must be what the record says they are; nothing is coerced."""
     for name, hint in simple.items():
         value = row.get(name)
         if value is not None and (not isinstance(value, hint) or isinstance(value, bool)):
             raise DataError(f"`{name}` is not a {'text' if hint is str else 'number'}: {value!r:.40}")
-    share = row.get("p_chosen") if "p_chosen" in simple else None
-    if share is not None and not 0 <= share <= 1:
-        raise DataError(f"`p_chosen` is no probability: {share}")
+    for name in shares:
+        share = row.get(name)
+        if share is not None and (
+            isinstance(share, bool) or not isinstance(share, (int, float)) or not 0 <= share <= 1
+        ):
+            raise DataError(f"`{name}` is no probability: {share!r:.40}")
 
 
 def _simple(record: type[Record]) -> dict[str, Any]:

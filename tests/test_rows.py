@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from constitutional.api import DataError, Demonstration, Preference, Prompt, Record, assistant, user
+from constitutional.api import DataError, Demonstration, Preference, Prompt, Record, Score, Vote, assistant, user
 from constitutional.rows import to_record
 
 DIALOGUE = [{"role": "user", "content": "hello"}, {"role": "assistant", "content": "hi"}]
@@ -141,3 +141,13 @@ def test_dates_of_parquet_ride_along_as_text() -> None:
         0
     ]
     assert row.meta == {"day": "2026-01-02", "at": "2026-01-02T03:04:00", "price": "1.50"}
+
+
+@pytest.mark.parametrize("said", [7, -0.1, "high", True])
+def test_what_is_no_probability_is_refused_with_its_row(said: Any) -> None:
+    vote = {"prompt": "hi", "first": "a", "second": "b", "pair": "p", "principle": "kind", "order": "ab", "judge": "j"}
+    assert made([{**vote, "p_first": None}, {**vote, "p_first": 1}], Vote)[1].p_first == 1
+    with pytest.raises(DataError, match="row 2: `p_first` is no probability"):
+        made([{**vote, "p_first": 0.5}, {**vote, "p_first": said}], Vote)
+    with pytest.raises(DataError, match="row 1: `score`"):
+        made([{"prompt": "hi", "completion": "a", "score": said}], Score)
