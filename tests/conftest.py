@@ -8,6 +8,10 @@ os.environ.update(
     HF_HUB_OFFLINE="1", HF_DATASETS_OFFLINE="1", HF_HUB_DISABLE_TELEMETRY="1", TOKENIZERS_PARALLELISM="false"
 )
 
+if "PYTEST_XDIST_WORKER" in os.environ:
+    # Several workers share the cores: one thread each, here and in the processes that tests start.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 settings.register_profile(
     "calm",
     deadline=None,

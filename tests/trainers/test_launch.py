@@ -15,7 +15,7 @@ from constitutional.builtin.trainers import TRAINERS, known_args, launch, traini
 from constitutional.builtin.trainers.parameters import FitParams, Launch
 from tests.trainers.support import QUESTIONS, demonstrations, preferences, train
 
-BY_NAME = {trainer.name: trainer for trainer in TRAINERS}
+BY_NAME = {trainer.name: trainer.load() for trainer in TRAINERS}
 FITTED = [name for name, trainer in BY_NAME.items() if issubclass(trainer.Params, FitParams)]
 PORTS = {"sft": "demonstrations", "process-reward": "step_labels"}
 

@@ -16,7 +16,7 @@ from constitutional.builtin.trainers import TRAINERS, stopping
 from constitutional.builtin.trainers.parameters import EarlyStopping, FitParams
 from tests.trainers.support import QUESTIONS, contents, preferences, train
 
-BY_NAME = {trainer.name: trainer for trainer in TRAINERS}
+BY_NAME = {trainer.name: trainer.load() for trainer in TRAINERS}
 
 
 def noise(count: int = 48) -> list[Demonstration]:
