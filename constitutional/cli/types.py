@@ -30,8 +30,13 @@ def written(annotation: Any) -> str:
     return str(getattr(annotation, "__name__", annotation))
 
 
-def fields(params: type[Params], before: str = "") -> Iterator[tuple[str, FieldInfo]]:
-    """All fields by name, those of groups below their own: `shots[].prompt`, `checks[pattern].must`."""
+def fields(
+    params: type[Params], before: str = "", above: frozenset[type[Params]] = frozenset()
+) -> Iterator[tuple[str, FieldInfo]]:
+    """All fields by name, those of groups below their own: `shots[].prompt`, `checks[pattern].must`.
+
+    A group that may hold others of its sort, such as a reward of rewards, is written out once.
+    """
     from constitutional.parameters import groups
 
     for name, info in params.model_fields.items():
@@ -40,4 +45,5 @@ def fields(params: type[Params], before: str = "") -> Iterator[tuple[str, FieldI
         for group in inner:
             mark = group.sort() if len(inner) > 1 else ""
             many = f"[{mark}]" if mark or get_origin(info.annotation) is not None else ""
-            yield from fields(group, f"{before}{name}{many}.")
+            if group not in above:
+                yield from fields(group, f"{before}{name}{many}.", above | frozenset(inner))

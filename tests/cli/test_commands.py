@@ -166,3 +166,19 @@ def test_the_live_view_on_a_terminal_lets_no_control_character_of_a_row_through(
     assert b"\x1b]0;" not in written
     assert b"\x1b[2J" not in written
     assert "\u202e".encode() not in written
+
+
+def test_every_stage_can_be_explained():
+    from click.testing import CliRunner
+
+    from constitutional.cli.main import cli
+    from constitutional.plugins import Registry
+    from constitutional.stage import KINDS
+
+    registry = Registry()
+    for kind in KINDS:
+        for name in registry.stage_names(kind):
+            said = CliRunner().invoke(cli, ["stages", f"{kind}/{name}"], standalone_mode=False)
+            assert said.exception is None, (kind, name, said.exception)
+            assert said.output.startswith(f"{kind}: {name}")
+            assert len(said.output.splitlines()) < 400
