@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
 import types
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields
@@ -77,13 +79,22 @@ class RowsWriter:
 
     def _write_group(self) -> None:
         self._file.write_table(_table(self._waiting, self._layout))
+        large = len(self._waiting) > ROWS_PER_GROUP
         self._waiting, self._bytes = [], 0
+        if large:
+            _give_back()
 
     def close(self) -> None:
         """Write what waits and the footer; nothing where it is closed already."""
         if self._waiting:
             self._write_group()
         self._file.close()
+
+
+def _give_back() -> None:
+    """Let the C library return what is free: it keeps the tens of megabytes that a large group took on its way."""
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 def _table(rows: Sequence[bytes], layout: Any) -> Any:
