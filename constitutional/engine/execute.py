@@ -123,7 +123,8 @@ class Execution:
         finally:
             ended.set()
             await asyncio.wait([exporting])
-            export.drop()
+            # In its turn: where this was cancelled, the thread may still be at work on the same file.
+            await self._in_writer(export.drop)
         self._store.journal.forget(step.fingerprint)
         self._announce(step, finished, row_step.account, started)
 

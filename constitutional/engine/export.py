@@ -58,7 +58,7 @@ class Export:
     def drop(self) -> None:
         """Forget what was written aside."""
         if self._writer is not None:
-            self._writer.close()
+            self._writer.abandon()
         if self._aside is not None:
             self._store.artifacts.discard(self._aside)
         self._writer, self._aside, self._last = None, None, ()

@@ -90,6 +90,11 @@ class RowsWriter:
             self._write_group()
         self._file.close()
 
+    def abandon(self) -> None:
+        """Close the file as it is; it will not be read."""
+        self._waiting, self._bytes = [], 0
+        self._file.close()
+
 
 def _give_back() -> None:
     """Let the C library return what is free: it keeps the tens of megabytes that a large group took on its way."""
