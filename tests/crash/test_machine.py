@@ -43,20 +43,18 @@ def started(spec, root):
 
 
 def test_a_scheduler_that_asks_for_an_end_gets_one_and_the_run_goes_on_later(spec, tmp_path):
+    # Long enough that it is far from its end when it is stopped.
+    (tmp_path / "prompts.jsonl").write_text("".join(json.dumps({"prompt": f"question {n}"}) + "\n" for n in range(400)))
     assert run_tool(spec, tmp_path / "whole").returncode == 0
-    root, stops = tmp_path / "stopped", 0
-    for _ in range(4):
+    root = tmp_path / "stopped"
+    for _ in range(2):
         process = started(spec, root)
         time.sleep(0.4)
         process.send_signal(signal.SIGTERM)
         _, said = process.communicate(timeout=60)
-        if process.returncode == 0:
-            break
         assert process.returncode == 130, said
         assert "the same command goes on" in said
-        stops += 1
         shutil.rmtree(root / "killed", ignore_errors=True)
-    assert stops
     assert run_tool(spec, root).returncode == 0
     assert artifacts(root) == artifacts(tmp_path / "whole")
 
