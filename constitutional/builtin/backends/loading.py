@@ -17,6 +17,7 @@ from constitutional.api import UserError
 from constitutional.builtin.contents import content_digest
 
 BUILTIN = "builtin:"
+ADAPTER_CONFIG = "adapter_config.json"
 #: What may lie in a model folder; all else may be a pickle or code under some name.
 ALLOWED_SUFFIXES = {".safetensors", ".json", ".jsonl", ".jinja", ".model", ".tiktoken", ".txt", ".md", ".yaml", ".yml",
                     ".csv", ".png", ".jpg", ".jpeg", ".gif", ".svg", ".pdf", ""}  # fmt: skip
@@ -50,6 +51,24 @@ def resolve(model: str) -> str:
 
 def is_folder(model: str) -> bool:
     return model.startswith("/")
+
+
+def base_of(place: str) -> str:
+    """The weights that the adapter in a folder belongs to, or the place itself where it is no adapter.
+
+    Raises:
+        UserError: if the adapter does not say what it belongs to, or that is not there.
+    """
+    config = Path(place) / ADAPTER_CONFIG
+    if not is_folder(place) or not config.is_file():
+        return place
+    try:
+        base = resolve(str(json.loads(config.read_text(encoding="utf-8"))["base_model_name_or_path"]))
+    except (ValueError, KeyError, TypeError) as error:
+        raise UserError(f"{config} does not say which model the adapter belongs to") from error
+    if is_folder(base) and Path(base).resolve() == Path(place).resolve():
+        raise UserError(f"{config} says that the adapter belongs to itself")
+    return base_of(base)
 
 
 def inspect_folder(folder: Path) -> None:

@@ -153,10 +153,8 @@ class ServerBackend(OpenAIBackend):
         from constitutional.builtin.backends import loading
 
         place = loading.resolve(self.params.model)
-        config = Path(place) / "adapter_config.json"
-        if not loading.is_folder(place) or not config.is_file():
-            return place, None
-        return str(json.loads(config.read_text(encoding="utf-8"))["base_model_name_or_path"]), place
+        base = loading.base_of(place)
+        return base, None if base == place else place
 
     def _body(self, request: Request) -> dict[str, Any]:
         body = super()._body(request)

@@ -126,10 +126,13 @@ class TransformersBackend(Backend):
 
     @classmethod
     def trained(cls, params: BackendParams, folder: Path) -> BackendParams:
-        adapter = (folder / "adapter_config.json").is_file()
-        return params.model_copy(
-            update={"adapter": folder} if adapter else {"model": str(folder), "adapter": None, "revision": None}
-        )
+        assert isinstance(params, TransformersParams)
+        base = loading.base_of(str(folder))
+        if base == str(folder):
+            return params.model_copy(update={"model": base, "adapter": None, "revision": None})
+        if base == loading.resolve(params.model):
+            return params.model_copy(update={"adapter": folder})
+        return params.model_copy(update={"model": base, "adapter": folder, "revision": None})
 
     # -- in the thread -----------------------------------------------------------------------------------------------
 

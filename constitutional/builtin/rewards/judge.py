@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -24,6 +23,7 @@ from constitutional.api import (
     to_json,
     transcript,
 )
+from constitutional.builtin.backends.loading import is_folder
 from constitutional.builtin.principles import selected
 from constitutional.builtin.rewards.contract import Metas, Scored, finite
 from constitutional.builtin.rewards.expression import Judge, Server
@@ -72,11 +72,10 @@ class Court:
             raise UserError(
                 "the reward has a judge, but none is connected", help="connect `judge: MODEL`, or write `server`"
             )
-        config = Path(self._model) / "adapter_config.json"
-        if not config.is_file():
-            return TransformersBackend(TransformersParams(model=self._model, batch_size=batch))
-        base = str(json.loads(config.read_text(encoding="utf-8"))["base_model_name_or_path"])
-        return TransformersBackend(TransformersParams(model=base, adapter=Path(self._model), batch_size=batch))
+        params = TransformersParams(model=self._model, batch_size=batch)
+        return TransformersBackend(
+            TransformersBackend.trained(params, Path(self._model)) if is_folder(self._model) else params
+        )
 
 
 def _served(server: Server) -> Backend:

@@ -9,11 +9,11 @@ from typing import Any
 from constitutional.api import UserError
 from constitutional.builtin.backends.loading import (
     LOADING,
+    base_of,
     device_of,
     inspect_folder,
     is_folder,
     load_tokenizer,
-    resolve,
 )
 
 
@@ -57,10 +57,8 @@ def load_classifier(folder: Path, automatic: str, labels: int) -> tuple[Any, Any
 
     inspect_folder(folder)
     tokenizer = load_tokenizer(str(folder), None)
-    base = str(folder)
-    adapted = (folder / "adapter_config.json").is_file()
-    if adapted:
-        base = resolve(str(_adapter(folder)["base_model_name_or_path"]))
+    base = base_of(str(folder))
+    adapted = base != str(folder)
     with LOADING:
         try:
             model = getattr(transformers, automatic).from_pretrained(
@@ -75,11 +73,6 @@ def load_classifier(folder: Path, automatic: str, labels: int) -> tuple[Any, Any
             model = PeftModel.from_pretrained(model, str(folder), is_trainable=False)
     model.config.pad_token_id = tokenizer.pad_token_id
     return model.to(device_of("auto")).eval(), tokenizer
-
-
-def _adapter(folder: Path) -> dict[str, Any]:
-    said: dict[str, Any] = json.loads((folder / "adapter_config.json").read_text(encoding="utf-8"))
-    return said
 
 
 def right_padded(rows: list[list[int]], pad: int, device: Any) -> tuple[Any, Any]:

@@ -16,7 +16,7 @@ from pydantic import Field
 from constitutional.api import MAIN, Flow, Inputs, Outputs, PolicyModel, Port, Preference, WholeContext, WholeStage
 from constitutional.builtin.backends.encoding import DialogueEncoder
 from constitutional.builtin.math import losses
-from constitutional.builtin.trainers import known_args, launch, preferences, stopping, tokens, training
+from constitutional.builtin.trainers import adapters, known_args, launch, preferences, stopping, tokens, training
 from constitutional.builtin.trainers.parameters import FitParams, training_arguments
 
 LOSSES: dict[str, Callable[..., Any]] = {
@@ -84,7 +84,7 @@ class DpoTrainer(WholeStage):
             from peft import get_peft_model
 
             set_seed(ctx.seed % 2**32)  # an adapter begins at random
-            model = get_peft_model(model, training.adapter_config(p.lora, "CAUSAL_LM"))
+            model = get_peft_model(model, adapters.adapter_config(p.lora, "CAUSAL_LM"))
         taught, held_out = stopping.split(rows, p, preferences.prompt_of)
         trainer = dpo_trainer()(
             model=model,

@@ -27,8 +27,9 @@ from constitutional.api import (
     messages,
 )
 from constitutional.builtin.backends.encoding import DialogueEncoder
+from constitutional.builtin.backends.loading import resolve
 from constitutional.builtin.rewards.contract import Missing, Scorer
-from constitutional.builtin.trainers import known_args, rl, tokens, training
+from constitutional.builtin.trainers import adapters, known_args, rl, tokens, training
 from constitutional.builtin.trainers.parameters import training_arguments
 from constitutional.builtin.trainers.watch.attach import attach
 from constitutional.builtin.trainers.watch.callback import watching_callback
@@ -79,6 +80,7 @@ class GroupTrainer(WholeStage):
     def check(cls, params: GroupParams) -> Iterable[str]:
         yield from known_args.mistakes(cls.name, params.trainer_args, OWN)
         yield from known_args.tracker_mistakes(params)
+        yield from adapters.mistakes(params.lora)
         together = params.batch_size * params.gradient_accumulation
         if together % params.group_size:
             yield f"`batch_size` times `gradient_accumulation`, {together}, is no multiple of `group_size`, {params.group_size}"
@@ -114,8 +116,10 @@ class GroupTrainer(WholeStage):
         reward = reward_function(scorer, encoder, missing)
         trainer_class, config_class = self.classes()
         start = training.whole(inputs.model(), ctx.workdir, p)
+        policy = training.load(start, AutoModelForCausalLM, p)
+        policy.name_or_path = resolve(inputs.model())  # an adapter of it is one on top of the adapter that it began as
         trainer = trainer_class(
-            training.load(start, AutoModelForCausalLM, p),
+            policy,
             reward,
             config_class(**_arguments(p, ctx, len(prompts))),
             train_dataset=Dataset.from_list(
@@ -125,7 +129,7 @@ class GroupTrainer(WholeStage):
                 ]
             ),
             processing_class=tokens.guarded(encoder),
-            peft_config=training.adapter_config(p.lora, "CAUSAL_LM"),
+            peft_config=adapters.adapter_config(p.lora, "CAUSAL_LM"),
         )
         watching = attach(inputs, ctx, p, encoder, prompts, builder, scorer, trainer.model, lambda: _reference(trainer, start, p),
                           _learned(trainer.model))  # fmt: skip

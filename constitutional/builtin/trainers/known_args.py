@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from constitutional.api import nearest
-from constitutional.builtin.trainers import launch, stopping
+from constitutional.builtin.trainers import adapters, launch, stopping
 from constitutional.builtin.trainers.parameters import OURS, TRACKERS, FitParams, TrainerParams
 
 LIST = Path(__file__).parent / "known_args.json"
@@ -38,13 +38,15 @@ def mistakes(trainer: str, given: dict[str, Any], own: Mapping[str, str | None] 
 
 
 def all_mistakes(
-    trainer: str, params: FitParams, own: Mapping[str, str | None] | None = None, *, sharded: bool = True
-) -> Iterator[str]:
-    """What is wrong with `trainer_args`, `launch`, `report_to` and `liger`, a sentence each."""
+    trainer: str, params: FitParams, own: Mapping[str, str | None] | None = None, *, sharded: bool = True,
+    policy: bool = True,
+) -> Iterator[str]:  # fmt: skip
+    """What is wrong with `trainer_args`, `launch`, `lora`, `report_to` and `liger`, a sentence each."""
     yield from mistakes(
         trainer, params.trainer_args, {**launch.OWN, **stopping.OWN, "use_liger_kernel": "liger", **dict(own or {})}
     )
     yield from launch.mistakes(params, sharded)
+    yield from adapters.mistakes(params.lora, policy=policy)
     yield from tracker_mistakes(params)
     if params.liger and find_spec("liger_kernel") is None:
         yield "`liger: true` needs the package `liger-kernel`, which is not installed"

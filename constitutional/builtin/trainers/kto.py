@@ -24,7 +24,7 @@ from constitutional.api import (
     row_seed,
 )
 from constitutional.builtin.backends.encoding import DialogueEncoder
-from constitutional.builtin.trainers import known_args, launch, stopping, tokens, training
+from constitutional.builtin.trainers import adapters, known_args, launch, stopping, tokens, training
 from constitutional.builtin.trainers.parameters import FitParams, training_arguments
 
 #: TRL's names of what is written otherwise here.
@@ -115,7 +115,7 @@ class KtoTrainer(WholeStage):
             train_dataset=Dataset.from_list(taught),
             eval_dataset=None if held_out is None else Dataset.from_list(held_out),
             processing_class=tokens.guarded(encoder),
-            peft_config=training.adapter_config(p.lora, "CAUSAL_LM"),
+            peft_config=adapters.adapter_config(p.lora, "CAUSAL_LM"),
         )  # fmt: skip
         log = training.train(trainer, ctx, p)
         desirable = sum(row["label"] for row in taught)

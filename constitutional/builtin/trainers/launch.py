@@ -39,6 +39,8 @@ def mistakes(params: FitParams, sharded: bool = True) -> Iterable[str]:
     if not sharded:
         yield (f"`launch.strategy: {said.strategy}` is not for this trainer, which measures the model that it made as a "
                "whole; use `ddp`, with `lora` where memory is short")  # fmt: skip
+    if params.lora is not None and params.lora.bits is not None:
+        yield f"`lora.bits` and `{said.strategy}` do not go together: the latter shares out weights of one kind; use `ddp`"
     if params.lora is not None and params.lora.merge:
         yield f"`lora.merge` needs whole weights, and `{said.strategy}` shares them out; leave one of the two out"
     if said.strategy == "deepspeed" and find_spec("deepspeed") is None:

@@ -25,6 +25,9 @@ class Lora(Params):
     target_modules: tuple[str, ...] | Literal["all-linear"] = "all-linear"
     """Which modules get one."""
 
+    bits: Literal[4] | None = None
+    """Bits of the frozen weights while the adapter is trained: 4 is QLoRA (Dettmers et al. 2023, arXiv 2305.14314)."""
+
     merge: bool = False
     """Merge into the weights at the end, so that the step leaves a whole model."""
 

@@ -30,7 +30,7 @@ from constitutional.builtin.backends.encoding import DialogueEncoder
 from constitutional.builtin.math import losses
 from constitutional.builtin.rewards.steps import ProcessScorer, encode_steps
 from constitutional.builtin.rewards.weights import right_padded
-from constitutional.builtin.trainers import known_args, launch, stopping, tokens, training
+from constitutional.builtin.trainers import adapters, known_args, launch, stopping, tokens, training
 from constitutional.builtin.trainers.parameters import FitParams, training_arguments
 
 #: Probabilities of a reloaded model may differ by this much.
@@ -72,7 +72,7 @@ class ProcessRewardTrainer(WholeStage):
 
     @classmethod
     def check(cls, params: ProcessRewardParams) -> Iterable[str]:
-        return known_args.all_mistakes("process-reward", params, sharded=False)
+        return known_args.all_mistakes("process-reward", params, sharded=False, policy=False)
 
     @classmethod
     def processes(cls, params: ProcessRewardParams) -> int:
@@ -93,7 +93,7 @@ class ProcessRewardTrainer(WholeStage):
         if p.lora is not None:
             from peft import get_peft_model
 
-            model = get_peft_model(model, training.adapter_config(p.lora, "TOKEN_CLS"))
+            model = get_peft_model(model, adapters.adapter_config(p.lora, "TOKEN_CLS"))
         trainer = step_trainer()(
             model=model,
             args=TrainingArguments(**training_arguments(p, ctx.seed, ctx.workdir, len(taught))),

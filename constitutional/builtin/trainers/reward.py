@@ -24,7 +24,7 @@ from constitutional.api import (
 )
 from constitutional.builtin.backends.encoding import DialogueEncoder
 from constitutional.builtin.math import losses
-from constitutional.builtin.trainers import known_args, launch, preferences, stopping, tokens, training
+from constitutional.builtin.trainers import adapters, known_args, launch, preferences, stopping, tokens, training
 from constitutional.builtin.trainers.parameters import FitParams, training_arguments
 
 #: Scores of a reloaded model may differ by this much, relative to their spread.
@@ -65,7 +65,7 @@ class RewardTrainer(WholeStage):
 
     @classmethod
     def check(cls, params: RewardParams) -> Iterable[str]:
-        return known_args.all_mistakes("reward", params, sharded=False)
+        return known_args.all_mistakes("reward", params, sharded=False, policy=False)
 
     @classmethod
     def processes(cls, params: RewardParams) -> int:
@@ -92,7 +92,7 @@ class RewardTrainer(WholeStage):
             train_dataset=Dataset.from_list([_whole(row) for row in taught]),
             eval_dataset=None if stopped_by is None else Dataset.from_list([_whole(row) for row in stopped_by]),
             processing_class=tokenizer,
-            peft_config=training.adapter_config(p.lora, "SEQ_CLS"),
+            peft_config=adapters.adapter_config(p.lora, "SEQ_CLS"),
             data_collator=Collator(tokenizer.pad_token_id),
         )
         log = training.train(trainer, ctx, p)

@@ -19,7 +19,7 @@ from constitutional.api import (
     WholeStage,
 )
 from constitutional.builtin.backends.encoding import DialogueEncoder
-from constitutional.builtin.trainers import known_args, launch, stopping, tokens, training
+from constitutional.builtin.trainers import adapters, known_args, launch, stopping, tokens, training
 from constitutional.builtin.trainers.parameters import FitParams, training_arguments
 
 
@@ -71,7 +71,7 @@ class SftTrainer(WholeStage):
             train_dataset=Dataset.from_list(taught),
             eval_dataset=None if held_out is None else Dataset.from_list(held_out),
             processing_class=tokenizer,
-            peft_config=training.adapter_config(p.lora, "CAUSAL_LM"),
+            peft_config=adapters.adapter_config(p.lora, "CAUSAL_LM"),
         )
         log = training.train(trainer, ctx, p)
         figures = training.summary(log, trainer, len(taught)) | stopping.figures(trainer, p, held_out)

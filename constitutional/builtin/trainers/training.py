@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from constitutional.api import ConstitutionalError, Inputs, StepFailed, WholeContext
-from constitutional.builtin.backends.loading import inspect_folder, is_folder, load_tokenizer, resolve
-from constitutional.builtin.trainers import launch, stopping
+from constitutional.builtin.backends.loading import base_of, inspect_folder, is_folder, load_tokenizer, resolve
+from constitutional.builtin.trainers import adapters, launch, stopping
 from constitutional.builtin.trainers.parameters import Lora, TrainerParams
 
 #: Values of a log that would differ between two runs of the same training, by speed or by where one was interrupted.
@@ -36,28 +36,30 @@ def begin(params: TrainerParams) -> None:
 
 def tokenizer_of(model: str) -> Any:
     """The tokenizer of a model, padding on the right as trainers want it."""
-    tokenizer = load_tokenizer(_base(model), None)
+    tokenizer = load_tokenizer(base_of(resolve(model)), None)
     tokenizer.padding_side = "right"
     return tokenizer
 
 
 def load(model: str, automatic: Any, params: TrainerParams, **options: Any) -> Any:
-    """Weights for training, in float32; an adapter from an earlier step is merged into its base first."""
+    """Weights for training, in float32 or as `lora.bits` says; an adapter from an earlier step is merged into its base first."""
     import torch
 
     place = resolve(model)
     if is_folder(place):
         inspect_folder(Path(place))
-    base = _base(place)
+    base = base_of(place)
     if params.attention != "auto":
         options["attn_implementation"] = params.attention
-    loaded = automatic.from_pretrained(base, dtype=torch.float32, local_files_only=is_folder(base), use_safetensors=True,
-                                       trust_remote_code=False, **options)  # fmt: skip
+    options["dtype"] = torch.float32
+    few = adapters.quantisation(params.lora) if base == place else {}
+    loaded = automatic.from_pretrained(base, local_files_only=is_folder(base), use_safetensors=True, trust_remote_code=False,
+                                       **options, **few)  # fmt: skip
     if base != place:
-        from peft import PeftModel
-
-        loaded = PeftModel.from_pretrained(loaded, place).merge_and_unload().requires_grad_(True)
-    return loaded
+        loaded = adapters.merged_below(loaded, place, automatic, params.lora, options)
+    # peft writes this name into a new adapter: the weights that it was trained on, with the adapter in them
+    loaded.name_or_path = place
+    return adapters.prepared(loaded, params.lora)
 
 
 def reference_of(inputs: Inputs) -> str | None:
@@ -72,24 +74,16 @@ def whole(model: str, workdir: Path, params: TrainerParams) -> str:
     """A folder with all of a policy's weights: TRL loads the reference again from where a policy's weights came from,
     and would leave out an adapter that was merged into them."""
     place = resolve(model)
-    if _base(place) == place:
+    if base_of(place) == place:
         return place
     from transformers import AutoModelForCausalLM
 
     folder = workdir / "start"
     if not (folder / "whole").exists():
         load(place, AutoModelForCausalLM, params).save_pretrained(folder, safe_serialization=True)
-        load_tokenizer(_base(place), None).save_pretrained(folder)
+        load_tokenizer(base_of(place), None).save_pretrained(folder)
         (folder / "whole").touch()
     return str(folder)
-
-
-def _base(model: str) -> str:
-    place = resolve(model)
-    config = Path(place) / "adapter_config.json"
-    if is_folder(place) and config.is_file():
-        return resolve(str(json.loads(config.read_text(encoding="utf-8"))["base_model_name_or_path"]))
-    return place
 
 
 def ends_of(model: Any, tokenizer: Any) -> frozenset[int]:
@@ -110,20 +104,6 @@ def device_and_precision(params: TrainerParams) -> tuple[Any, Any]:
         params.precision == "auto" and device == "cuda" and torch.cuda.is_bf16_supported()
     )
     return torch.device(device), torch.bfloat16 if wanted else None
-
-
-def adapter_config(lora: Lora | None, task: str) -> Any:
-    """peft's configuration; the task must be named, or a reward model loses its head when it is saved."""
-    if lora is None:
-        return None
-    from peft import LoraConfig
-
-    modules = lora.target_modules if isinstance(lora.target_modules, str) else list(lora.target_modules)
-    return LoraConfig(
-        r=lora.r, lora_alpha=lora.alpha, lora_dropout=lora.dropout, target_modules=modules, task_type=task,
-        # peft knows by itself to keep heads whole, but not those of token classifiers
-        exclude_modules=["score", "classifier"] if task == "TOKEN_CLS" else None,
-    )  # fmt: skip
 
 
 def last_checkpoint(workdir: Path, processes: int = 1, sharded: bool = False) -> str | None:
@@ -153,6 +133,7 @@ def train(trainer: Any, ctx: WholeContext, params: TrainerParams) -> list[dict[s
     from transformers import PrinterCallback
 
     launch.verify(trainer, params)
+    adapters.precise(trainer.model)
     trainer.remove_callback(PrinterCallback)
     trainer.add_callback(progress_callback(ctx))
     stop = stopping.of(params)
@@ -222,8 +203,10 @@ def save(
     """Write weights, tokenizer and the training's log; nothing in it depends on the time or the place."""
     shutil.rmtree(folder, ignore_errors=True)
     if lora is not None and lora.merge:
-        model = model.merge_and_unload()
+        model = adapters.merged(model, folder.with_name("adapter"), lora)
     model.save_pretrained(folder, safe_serialization=True, **({} if state is None else {"state_dict": state}))
+    if lora is not None and not lora.merge:
+        adapters.flatten(folder)
     tokenizer.padding_side = "left"
     tokenizer.save_pretrained(folder)
     (folder / "README.md").unlink(missing_ok=True)

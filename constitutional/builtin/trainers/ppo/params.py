@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from constitutional.api import Cosmetic
+from constitutional.builtin.trainers import adapters
 from constitutional.builtin.trainers.rl import RlParams
 
 
@@ -83,6 +84,7 @@ def mistakes(params: PpoParams) -> Iterable[str]:
         yield "`max_steps` counts optimiser steps; for ppo write `iterations`"
     if params.report_to:
         yield "`report_to` is not known to ppo; its figures are in `training_log.jsonl` and in the run's events"
+    yield from adapters.mistakes(params.lora)
     if params.value == "separate" and params.lora is not None:
         yield "`value: separate` trains a second whole model; with `lora` write `value: shared`"
     if params.max_new_tokens >= params.max_length:

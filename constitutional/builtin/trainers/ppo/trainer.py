@@ -24,7 +24,7 @@ from constitutional.api import (
 from constitutional.builtin.backends.encoding import DialogueEncoder
 from constitutional.builtin.math.ppo import adapted
 from constitutional.builtin.rewards.contract import Missing, Scorer
-from constitutional.builtin.trainers import rl, tokens, training
+from constitutional.builtin.trainers import adapters, rl, tokens, training
 from constitutional.builtin.trainers.ppo import checkpoint
 from constitutional.builtin.trainers.ppo.actor import Actor
 from constitutional.builtin.trainers.ppo.advantages import experience
@@ -150,7 +150,7 @@ def _actor(inputs: Inputs, params: PpoParams) -> Actor:
     if params.lora is not None:
         from peft import get_peft_model
 
-        policy = get_peft_model(policy, training.adapter_config(params.lora, "CAUSAL_LM"))
+        policy = get_peft_model(policy, adapters.adapter_config(params.lora, "CAUSAL_LM"))
     for model in (policy, body):
         if model is not None and params.gradient_checkpointing:
             model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
