@@ -24,6 +24,7 @@ COMMANDS = {
     "principles": "Say what each principle did in a run.",
     "stages": "List stages, or explain one with every parameter.",
     "plugins": "List installed plugins, from their metadata alone.",
+    "push": "Send a trained model to a model hub; nothing else ever does.",
     "audit": "Let people judge a blind sample of labels, and hold the judge against them.",
     "runs": "List the runs in a folder.",
     "cache": "Show, verify or prune what runs have kept.",
