@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import statistics
 import subprocess
 import sys
@@ -17,7 +18,7 @@ import time
 from pathlib import Path
 
 ROWS = 20
-BUDGETS = {"help": 0.15, "plan_100_stages": 0.5, "run_with_nothing_to_do": 1.0}
+BUDGETS = {"help": 0.15, "plan_100_stages": 0.5, "run_with_nothing_to_do": 0.6}
 
 
 def hundred_stages(folder: Path) -> Path:
@@ -42,9 +43,12 @@ def hundred_stages(folder: Path) -> Path:
 def seconds(command: list[str], folder: Path, times: int) -> float:
     """The median wall time of a command."""
     taken = []
+    # As it is installed: with bytecode, whatever the environment says; the first time writes it.
+    environ = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    subprocess.run(command, cwd=folder, check=True, capture_output=True, env=environ)
     for _ in range(times):
         started = time.perf_counter()
-        subprocess.run(command, cwd=folder, check=True, capture_output=True)
+        subprocess.run(command, cwd=folder, check=True, capture_output=True, env=environ)
         taken.append(time.perf_counter() - started)
     return statistics.median(taken)
 

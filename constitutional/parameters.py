@@ -10,6 +10,7 @@ import inspect
 import itertools
 import textwrap
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeAlias, get_args, get_origin
 
@@ -120,6 +121,7 @@ def _strings(params: type[Params]) -> dict[str, str]:
     return found
 
 
+@cache
 def marked(params: type[Params], mark: type) -> tuple[str, ...]:
     """Names of the fields that carry `mark` (`Existing` or `Template`) in their type."""
     return tuple(name for name, info in params.model_fields.items() if any(isinstance(m, mark) for m in info.metadata))

@@ -395,6 +395,7 @@ class _Giver:
         return kind, name
 
 
+@cache
 def _fetched(one: Deferred, plugin: Installed) -> type[Any]:
     try:
         found = one.load()

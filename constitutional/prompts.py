@@ -101,9 +101,13 @@ def _load(path: str, name: str) -> Template:
     if Path(path).stat().st_size > MOST_SOURCE:
         raise UserError(f"template {name} is larger than {MOST_SOURCE // 1024} KiB")
     try:
-        return parse(name, Path(path).read_text(encoding="utf-8-sig"))
+        made = _read(name, Path(path).read_text(encoding="utf-8-sig"))
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"template {name} cannot be read: {error}") from error
+    # Those in the box are compiled by the tests, and here when they are first rendered: a plan needs no Jinja for them.
+    if OWN not in Path(path).parents:
+        _compile(made)
+    return made
 
 
 def parse(name: str, text: str) -> Template:
@@ -112,6 +116,13 @@ def parse(name: str, text: str) -> Template:
     Raises:
         UserError: if the front matter, a section or the Jinja source is malformed.
     """
+    made = _read(name, text)
+    _compile(made)
+    return made
+
+
+def _read(name: str, text: str) -> Template:
+    """The template, its Jinja source not yet looked at."""
     text = text.replace("\r\n", "\n")
     front = _front(name, text)
     inputs = front.get("inputs") or []
@@ -119,9 +130,7 @@ def parse(name: str, text: str) -> Template:
         raise UserError(
             f"template {name}: `inputs` is not a list of names", help="write `inputs: [response, principle]`"
         )
-    made = Template(name, text, tuple(inputs), *(_line(name, front, key) for key in ("about", "source")))
-    _compile(made)
-    return made
+    return Template(name, text, tuple(inputs), *(_line(name, front, key) for key in ("about", "source")))
 
 
 def _front(name: str, text: str) -> Mapping[str, Any]:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from difflib import get_close_matches
 
 
 def nearest(word: str, known: Iterable[str]) -> str | None:
     """The known word that `word` was most likely meant to be, or None."""
+    from difflib import get_close_matches
+
     candidates = list(known)
     exact = [name for name in candidates if name.lower().replace("-", "_") == word.lower().replace("-", "_")]
     found = exact or get_close_matches(word, candidates, n=1, cutoff=0.6)

@@ -82,7 +82,7 @@ def checked_cells(spec: Path, sets: Sequence[str], plugins: Sequence[str] = ()) 
     Raises:
         SpecError: with every mistake, of structure and of meaning.
     """
-    from constitutional.engine.budget import Limits
+    from constitutional.engine.limits import Limits
     from constitutional.errors import SpecError
     from constitutional.spec.check import checked, load_cells, load_checked
 

@@ -27,14 +27,14 @@ def plan(
     prices: Path | None, estimated: bool,
 ) -> int:  # fmt: skip
     """Show each step of a spec: done, partly done or to do, and the reason; with --estimate, what it will cost."""
-    from constitutional.plan.prices import load
-
     for one in open_spec(spec, sets, plugins):
         if mermaid:
             from constitutional.report.diagram import mermaid as draw
 
             click.echo(draw(one.plan))
         elif estimated:
+            from constitutional.plan.prices import load
+
             _estimate(one, root, load(prices), as_json)
         else:
             _show(one, root, as_json)

@@ -49,7 +49,6 @@ def _run_one(one: Opened, root: Path, prices: Prices, plain: bool, again: Sequen
             wanted = redo(one.plan, store.artifacts, again)
             # What is in memory now stays there: the collector need not look at it again and again.
             gc.freeze()
-            gc.set_threshold(20_000, 20, 100)
             gc.enable()
             result = run_plan(one.plan, one.registry, store, [show.observe], show.say, wanted, prices)
     finally:

@@ -3,25 +3,11 @@
 from __future__ import annotations
 
 from constitutional.engine.account import Account, most_frequent
-from constitutional.engine.meter import Budget
+from constitutional.engine.limits import Limits
 from constitutional.errors import StepFailed
-from constitutional.parameters import Params
 
 #: Below this many rows a share says nothing yet.
 ENOUGH_ROWS = 20
-
-
-class Limits(Params):
-    """The `limits:` of a spec."""
-
-    max_failures: float = 0.1
-    """Rows of one step that may end failed or unscored: a share below 1, a number of rows from 1 on."""
-
-    rows_in_flight: int = 256
-    """Rows of one step that are worked on at the same time, at most."""
-
-    budget: Budget = Budget()
-    """What one invocation may spend: `{calls: 10000, tokens: 2000000, dollars: 5, hours: 3}`."""
 
 
 def check(step: str, account: Account, limits: Limits, total: int | None) -> None:

@@ -13,7 +13,6 @@ from typing import Any, TypeVar, cast
 
 from constitutional.engine import card
 from constitutional.engine.account import Account
-from constitutional.engine.budget import Limits
 from constitutional.engine.context import Survey, Whole
 from constitutional.engine.desk import Desk
 from constitutional.engine.dispatch import Again, Dispatcher
@@ -21,6 +20,7 @@ from constitutional.engine.events import Events
 from constitutional.engine.export import Export
 from constitutional.engine.finish import finish
 from constitutional.engine.inputs import Job, Stored, StoredInputs
+from constitutional.engine.limits import Limits
 from constitutional.engine.stream import RowStep, StoredRows, connect
 from constitutional.engine.whole import run_isolated
 from constitutional.errors import ConstitutionalError, StepFailed

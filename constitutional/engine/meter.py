@@ -13,13 +13,11 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from pydantic import Field
-
 from constitutional.backend import Choice, Completion
 from constitutional.engine.answers import Question, expected, used
+from constitutional.engine.limits import Budget
 from constitutional.errors import BudgetSpent, NotNow, StoreFailed, Unanswered
 from constitutional.events import Amounts, Spending
-from constitutional.parameters import Params
 from constitutional.plan.prices import Price, Prices, model_name
 from constitutional.plan.step import ModelUse, Plan
 from constitutional.store.folder import Store
@@ -30,26 +28,6 @@ Clock = Callable[[], float]
 HOUR = 3600.0
 #: The clock is written down this often, so that a crash loses no more of it.
 CLOCK_SECONDS = 5.0
-
-
-class Budget(Params):
-    """What a run may spend in its whole life; when it is spent, the run stops cleanly, and goes on with a larger one."""
-
-    calls: int | None = Field(default=None, ge=0)
-    """Questions to models; those answered from the journal are free."""
-
-    tokens: int | None = Field(default=None, ge=0)
-    """Tokens of prompts and answers together."""
-
-    dollars: float | None = Field(default=None, ge=0)
-    """By the price of each model that is asked; a model whose price nobody knows is an error then."""
-
-    hours: float | None = Field(default=None, ge=0)
-    """Time at work, trainers included."""
-
-    def limits(self) -> dict[str, float]:
-        """Those that are set."""
-        return {name: limit for name, limit in self.model_dump().items() if limit is not None}
 
 
 @dataclass(frozen=True, slots=True)
@@ -275,4 +253,4 @@ def _said(name: str, amount: float) -> str:
     return f"{amount:,.0f}" if name in ("calls", "tokens") else f"{amount:,.4g}"
 
 
-__all__ = ["Bill", "Budget", "Meter", "dollars_of", "spent_by", "told"]
+__all__ = ["Bill", "Meter", "dollars_of", "spent_by", "told"]

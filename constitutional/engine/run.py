@@ -14,12 +14,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from constitutional.engine import gates
-from constitutional.engine.budget import Limits
 from constitutional.engine.commit import Commit
 from constitutional.engine.desk import Desk
 from constitutional.engine.dispatch import Dispatcher
 from constitutional.engine.events import Events, Observer
 from constitutional.engine.execute import NOTHING, Execution
+from constitutional.engine.limits import Limits
 from constitutional.engine.meter import Meter
 from constitutional.engine.signals import Stop, stopping
 from constitutional.errors import BudgetSpent, ConstitutionalError, GateFailed, Interrupted

@@ -16,9 +16,9 @@ from typing import Any, cast
 from constitutional.constitution.model import Constitution
 from constitutional.engine import budget
 from constitutional.engine.account import Account
-from constitutional.engine.budget import Limits
 from constitutional.engine.context import Calls, OneRow
 from constitutional.engine.dispatch import Again, Dispatcher
+from constitutional.engine.limits import Limits
 from constitutional.errors import ConstitutionalError, Dropped, Unanswered
 from constitutional.plan.step import Input, Step
 from constitutional.ports import widen

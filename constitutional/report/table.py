@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
+import click
 
 from constitutional.engine.gates import data, models
 from constitutional.engine.meter import told
@@ -16,30 +14,35 @@ from constitutional.events import Spending
 from constitutional.plan.step import Plan
 from constitutional.text import printable
 
+if TYPE_CHECKING:
+    from rich.table import Table
+
 
 def print_result(plan: Plan, result: Result) -> None:
     """Say how a run ended."""
-    console = Console(highlight=False, soft_wrap=False)
     for name, figures in result.figures.items():
         by_label = figures.get("models")
         if isinstance(by_label, Mapping):
-            console.print(figures_table(name, by_label))
+            # Only a table needs rich, which would take longer to import than the rest to print.
+            from rich.console import Console
+
+            Console(highlight=False).print(figures_table(name, by_label))
         else:
             for line in figure_lines(name, figures):
-                console.print(Text(line), soft_wrap=True)
+                click.echo(line)
         for said in warnings(figures):
-            console.print(Text(f"warning  {printable(name)}: {printable(said)}"), soft_wrap=True)
-    _print_paths(console, "models", models(result.folder, plan))
-    _print_paths(console, "data", data(result.folder, plan))
-    console.print(Text(f"report  {result.folder.path / 'report.json'}"), soft_wrap=True)
+            click.echo(f"warning  {printable(name)}: {printable(said)}")
+    _print_paths("models", models(result.folder, plan))
+    _print_paths("data", data(result.folder, plan))
+    click.echo(f"report  {result.folder.path / 'report.json'}")
     done = (
         f"{result.done} steps done, {result.reused} known"
         if result.done
         else f"nothing to do: all {result.reused} steps are done"
     )
-    console.print(Text(f"{done}, {result.seconds:.1f} s"))
+    click.echo(f"{done}, {result.seconds:.1f} s")
     for line in spent_lines(result.spending):
-        console.print(Text(line), soft_wrap=True)
+        click.echo(line)
 
 
 def spent_lines(spending: Spending | None) -> Iterator[str]:
@@ -64,6 +67,8 @@ def warnings(figures: Mapping[str, Any]) -> list[str]:
 def figures_table(title: str, by_label: Mapping[str, Mapping[str, Any]]) -> Table:
     """A row a model, a column a figure: value, interval, n, and what could not be judged."""
     names = list(dict.fromkeys(name for figures in by_label.values() for name in figures))
+    from rich.table import Table
+
     table = Table(title=printable(title), title_justify="left", title_style="bold")
     table.add_column("model")
     for name in names:
@@ -99,7 +104,7 @@ def _total(unscored: Any) -> int:
     return sum(unscored.values()) if isinstance(unscored, Mapping) else int(unscored or 0)
 
 
-def _print_paths(console: Console, title: str, paths: Mapping[str, str]) -> None:
+def _print_paths(title: str, paths: Mapping[str, str]) -> None:
     wide = max((len(name) for name in paths), default=0)
     for name, path in paths.items():
-        console.print(Text(f"{title:<6}  {name:<{wide}}  {path}"), soft_wrap=True)
+        click.echo(f"{title:<6}  {name:<{wide}}  {path}")

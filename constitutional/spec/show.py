@@ -65,7 +65,9 @@ def _rank(entry: Entry) -> int:
 def _path_from(node: Scalar, folder: Path) -> Json:
     """A text that is the path of something there, seen from the folder that it was written for."""
     home, text = node.span.source.folder, node.value
-    if not isinstance(text, str) or not 0 < len(text) <= 255 or "\n" in text or home.resolve() == folder.resolve():
+    if not isinstance(text, str) or not 0 < len(text) <= 255 or "\n" in text or home == folder:
+        return text
+    if home.resolve() == folder.resolve():
         return text
     if Path(text).is_absolute() or not exists(home / text):
         return text

@@ -146,8 +146,8 @@ def _read_input(entry: Entry, findings: Findings) -> PortValue:
     """A port, or a key that was meant to be `with` and its like: what stands there are no names."""
     attempt = Findings()
     value = read_port(entry, attempt)
-    label = did_you_mean(entry.name, STAGE_KEYS, "-")
-    if attempt.diagnostics and label != "-":
+    label = did_you_mean(entry.name, STAGE_KEYS, "-") if attempt.diagnostics else "-"
+    if label != "-":
         findings.report("unknown-key", f"A stage has no key `{entry.name}`", entry.key.span, label)
         return value
     for found in attempt.diagnostics:

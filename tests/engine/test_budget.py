@@ -12,7 +12,8 @@ from constitutional.backend import Completion, Request
 from constitutional.engine.commit import Commit
 from constitutional.engine.context import Calls
 from constitutional.engine.dispatch import Dispatcher, Shares
-from constitutional.engine.meter import Bill, Budget, Meter
+from constitutional.engine.limits import Budget
+from constitutional.engine.meter import Bill, Meter
 from constitutional.engine.run import run
 from constitutional.errors import BudgetSpent, NotNow, Unanswered, UserError
 from constitutional.plan.prices import Price, Prices, Table

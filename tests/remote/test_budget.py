@@ -4,7 +4,8 @@ import shutil
 
 import pytest
 
-from constitutional.engine.meter import Budget, Meter
+from constitutional.engine.limits import Budget
+from constitutional.engine.meter import Meter
 from constitutional.errors import BudgetSpent, UserError
 from tests.remote.server import serving
 from tests.remote.support import artifacts, events, run_spec, write

@@ -290,7 +290,7 @@ def test_a_constitution_taken_for_a_spec_is_one_mistake(tmp_path: Path) -> None:
 
 
 def test_a_misspelt_budget_is_a_mistake_of_the_budget(tmp_path: Path) -> None:
-    from constitutional.engine.budget import Limits
+    from constitutional.engine.limits import Limits
 
     path = write(
         tmp_path, HEAD.replace("stages:", "budget: {dolars: 3}\nstages:") + "  few: {transform: sample, rows: rows}\n"
