@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import os
 import sys
 from importlib import import_module
 from typing import Any
@@ -79,8 +78,6 @@ def main() -> None:
     debug = "--debug" in sys.argv
     # What is imported stays: there is no use in looking for garbage among it again and again.
     gc.set_threshold(20_000, 20, 100)
-    # Else pydantic reads the metadata of every installed package, in search of plugins that nothing here has a use for.
-    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     try:
         sys.exit(_invoke())
     except click.ClickException as error:
