@@ -81,10 +81,10 @@ def test_an_adapter_finds_it_too_without_a_second_model(tmp_path: Path, merge: b
     assert made.method(Inputs({"model": arms}, {})).models.reference is None
 
 
-def test_a_large_beta_holds_the_policy_at_its_reference(arms: Path, tmp_path: Path) -> None:
+def test_a_large_beta_holds_the_policy_nearer_to_its_reference(arms: Path, tmp_path: Path) -> None:
     free = train(stage(beta=0.05), tmp_path / "free", arms, prompts=bandit.prompts())
     held = train(stage(beta=20.0), tmp_path / "held", arms, prompts=bandit.prompts())
-    assert log(held)[-1]["kl"] < 0.2 < log(free)[-1]["kl"]
+    assert log(held)[-1]["kl"] < 0.75 * log(free)[-1]["kl"]
 
 
 def test_soft_labels_stop_where_the_odds_are_those_of_the_scores(arms: Path, tmp_path: Path) -> None:
