@@ -69,18 +69,26 @@ def test_two_adapters_become_one_that_does_what_both_did(model: Path, tmp_path: 
     both = weights_with(model, lower, upper)
     config = upper / "adapter_config.json"
     config.write_text(json.dumps({**json.loads(config.read_text()), "base_model_name_or_path": str(lower)}))
-    adapters.flatten(upper)
+    adapters.settle(upper)
     assert json.loads(config.read_text())["base_model_name_or_path"] == str(model)
     one = weights_with(model, upper)
     assert all(torch.allclose(one[name], both[name], atol=1e-5) for name in both)
     assert any(not torch.allclose(both[name], weights_with(model, lower)[name], atol=1e-3) for name in both)
 
 
-def test_an_adapter_of_the_weights_themselves_is_left_alone(model: Path, tmp_path: Path) -> None:
+def test_of_an_adapter_of_the_weights_themselves_only_the_order_of_names_is_settled(
+    model: Path, tmp_path: Path
+) -> None:
     folder = drawn(model, tmp_path / "one", 1)
-    before = (folder / "adapter_model.safetensors").read_bytes()
-    adapters.flatten(folder)
+    before, said = (
+        (folder / "adapter_model.safetensors").read_bytes(),
+        json.loads((folder / "adapter_config.json").read_text()),
+    )
+    adapters.settle(folder)
     assert (folder / "adapter_model.safetensors").read_bytes() == before
+    after = json.loads((folder / "adapter_config.json").read_text())
+    assert after.pop("target_modules") == sorted(said.pop("target_modules"))
+    assert after == said
 
 
 @pytest.fixture(scope="module")

@@ -35,9 +35,9 @@ def run(name: str, folder: Path, model: Path, *more: str) -> dict[str, str]:
     lora = {"lora": {"r": 4, "dropout": 0.1}} if "lora" in more else {}
     params = {"learning_rate": 1e-3, "batch_size": 2, "epochs": 3, "max_length": 96, "checkpoint_every": 3, "scheduler": "linear",
               "trainer_args": {"logging_steps": 2}, **lora}  # fmt: skip
-    if name in ("ppo", "grpo", "rloo"):
+    if name in ROUNDS:
         params |= {"reward": {"rules": {"max_words": 1}}, "max_new_tokens": 6, "batch_size": 8, **ROUNDS[name]}
-    if name == "ppo":
+    if name in IN_ROUNDS:
         del params["trainer_args"]
     given = ports(name)
     if "watch" in more:
@@ -49,8 +49,11 @@ def run(name: str, folder: Path, model: Path, *more: str) -> dict[str, str]:
 #: What reinforcement learning needs beside: as many steps as the others have.
 ROUNDS: dict[str, dict[str, Any]] = {
     "ppo": {"rollout_batch": 16, "iterations": 20, "ppo_epochs": 1, "kl_target": 0.1, "normalise_scores": True},
+    "online-dpo": {"rollout_batch": 16, "iterations": 20, "group_size": 3, "label_temperature": 0.5},
     "grpo": {"group_size": 4, "max_steps": 20, "updates": 2}, "rloo": {"group_size": 4, "max_steps": 20},
 }  # fmt: skip
+#: Trainers whose loop is our own, with checkpoints of its own.
+IN_ROUNDS = ("ppo", "online-dpo")
 
 
 def ports(name: str) -> Any:
@@ -65,9 +68,9 @@ def ports(name: str) -> Any:
     return {"preferences": preferences(16, p=0.8)}
 
 
-#: Checkpoints of trainers that count otherwise: PPO counts rounds, KTO has two rows a pair, and GRPO's fall between
+#: Checkpoints of trainers that count otherwise: loops of our own count rounds, KTO has two rows a pair, and GRPO's fall between
 #: batches of completions.
-KILLS = {"ppo": (6, 12), "kto": (24, 36), "grpo": (8, 16)}
+KILLS = {"ppo": (6, 12), "online-dpo": (6, 12), "kto": (24, 36), "grpo": (8, 16)}
 
 
 def start(*arguments: Any) -> subprocess.Popen[bytes]:
@@ -78,7 +81,7 @@ def start(*arguments: Any) -> subprocess.Popen[bytes]:
 def kill_at(checkpoint: int, *arguments: Any) -> None:
     """Kill the training as soon as the folder of this checkpoint appears, be it whole or not."""
     running = start(*arguments)
-    name = f"round-{checkpoint:08}" if arguments[0] == "ppo" else f"checkpoint-{checkpoint}"
+    name = f"round-{checkpoint:08}" if arguments[0] in IN_ROUNDS else f"checkpoint-{checkpoint}"
     wanted = arguments[1] / "checkpoints" / name
     while not wanted.exists():
         assert running.poll() is None, running.stderr.read().decode()  # type: ignore[union-attr]
@@ -106,19 +109,19 @@ RLOO = pytest.param("rloo", marks=pytest.mark.xfail(reason="RLOO does not resume
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["dpo", "reward", "orpo", "kto", "process-reward", "ppo", "grpo", RLOO])
+@pytest.mark.parametrize("name", ["dpo", "reward", "orpo", "kto", "process-reward", "ppo", "online-dpo", "grpo", RLOO])
 def test_other_trainers_that_are_killed_twice_end_with_the_same_bytes(name: str, model: Path, tmp_path: Path) -> None:
     undisturbed_equals_killed(name, tmp_path, model)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["sft", "dpo", "reward", "ppo"])
+@pytest.mark.parametrize("name", ["sft", "dpo", "reward", "ppo", "online-dpo"])
 def test_adapters_whose_training_is_killed_end_with_the_same_bytes(name: str, model: Path, tmp_path: Path) -> None:
     undisturbed_equals_killed(name, tmp_path, model, "lora")
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["ppo", "grpo", RLOO])
+@pytest.mark.parametrize("name", ["ppo", "online-dpo", "grpo", RLOO])
 def test_a_watched_training_that_is_killed_has_the_same_curve_and_keeps_the_same_weights(
     name: str, model: Path, tmp_path: Path
 ) -> None:

@@ -14,7 +14,7 @@ from constitutional.builtin.math.ppo import Moments
 from constitutional.builtin.trainers.ppo import PpoTrainer
 from constitutional.builtin.trainers.ppo.advantages import shaped
 from constitutional.builtin.trainers.ppo.params import PpoParams
-from constitutional.builtin.trainers.ppo.rollout import in_turn
+from constitutional.builtin.trainers.rounds.rollout import in_turn
 from tests.trainers import bandit
 from tests.trainers.support import Inputs, contents, train
 
@@ -101,7 +101,7 @@ def test_the_log_says_what_one_watches_for(arms: Path, tmp_path: Path) -> None:
 
 
 def test_too_many_missing_scores_stop_the_run(arms: Path, tmp_path: Path) -> None:
-    from constitutional.builtin.trainers.ppo import trainer
+    from constitutional.builtin.trainers import rl
 
     class Mute:
         def score(self, dialogues: Any, metas: Any = None) -> Any:
@@ -110,7 +110,7 @@ def test_too_many_missing_scores_stop_the_run(arms: Path, tmp_path: Path) -> Non
             return [Scored(None, "timeout") if i % 4 == 0 else Scored(1.0) for i, _ in enumerate(dialogues)]
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(trainer.rl, "scorer_of", lambda *_: Mute())
+        patch.setattr(rl, "scorer_of", lambda *_: Mute())
         with pytest.raises(StepFailed, match=r"16 of 64 completions have no score \(timeout: 16\)"):
             train(stage(), tmp_path / "strict", arms, prompts=bandit.prompts())
         done = train(stage(max_missing=0.3, iterations=1), tmp_path / "lenient", arms, prompts=bandit.prompts())
@@ -205,10 +205,10 @@ def test_a_training_that_breaks_goes_on_where_it_was(arms: Path, tmp_path: Path)
 
 def test_every_pass_over_the_prompts_takes_each_once() -> None:
     asked = [(row, [1]) for row in bandit.prompts(8)]
-    order = [row.row_id for row, _ in in_turn(asked, 3, 0, 16)]
+    order = [row.row_id for row, _ in in_turn(asked, 3, "trainer/ppo", 0, 16)]
     assert sorted(order[:8]) == sorted(order[8:]) == sorted(row.row_id for row, _ in asked)
     assert order[:8] != order[8:]
-    assert [row.row_id for row, _ in in_turn(asked, 3, 5, 4)] == order[5:9]
+    assert [row.row_id for row, _ in in_turn(asked, 3, "trainer/ppo", 5, 4)] == order[5:9]
 
 
 def test_it_learns_from_a_reward_model(model: Path, tmp_path: Path) -> None:

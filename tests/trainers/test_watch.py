@@ -18,6 +18,7 @@ from constitutional.builtin.rewards.contract import Scored
 from constitutional.builtin.rewards.rules import Rules, RuleScorer
 from constitutional.builtin.trainers.group import GroupTrainer
 from constitutional.builtin.trainers.grpo import GrpoTrainer
+from constitutional.builtin.trainers.online_dpo import OnlineDpoTrainer
 from constitutional.builtin.trainers.ppo import PpoTrainer
 from constitutional.builtin.trainers.rloo import RlooTrainer
 from constitutional.builtin.trainers.watch.judge import Judge
@@ -47,6 +48,12 @@ def ppo(watch: dict[str, Any] | None, **params: Any) -> PpoTrainer:
              "iterations": 12, "ppo_epochs": 2, "max_new_tokens": 1, "max_length": 32, "scheduler": "constant", "warmup": 0,
              "kl_coefficient": 0.01, "watch": watch}  # fmt: skip
     return PpoTrainer(PpoTrainer.Params.model_validate({**usual, **params}))
+
+
+def online(watch: dict[str, Any] | None, **params: Any) -> OnlineDpoTrainer:
+    usual = {"reward": {"rules": {"starts_with": ["c"]}}, "learning_rate": 1e-2, "batch_size": 16, "group_size": 4, "iterations": 9,
+             "max_new_tokens": 1, "max_length": 32, "scheduler": "constant", "warmup": 0, "watch": watch}  # fmt: skip
+    return OnlineDpoTrainer(OnlineDpoTrainer.Params.model_validate({**usual, **params}))
 
 
 def group(trainer: type[GroupTrainer], watch: dict[str, Any] | None, **params: Any) -> GroupTrainer:
@@ -336,11 +343,13 @@ def test_ppo_stops_at_a_limit_says_so_and_keeps_the_best(arms: Path, tmp_path: P
         assert weights(done) == weights(same)
 
 
-@pytest.mark.parametrize("trainer", ["ppo", "grpo", "rloo"])
+@pytest.mark.parametrize("trainer", ["ppo", "online-dpo", "grpo", "rloo"])
 def test_a_watch_changes_nothing_that_is_learned(trainer: str, arms: Path, tmp_path: Path) -> None:
     def stage(watch: dict[str, Any] | None) -> Any:
         if trainer == "ppo":
             return ppo(watch, iterations=3)
+        if trainer == "online-dpo":
+            return online(watch, iterations=3)
         return group({"grpo": GrpoTrainer, "rloo": RlooTrainer}[trainer], watch, max_steps=3)
 
     plain = train(stage(None), tmp_path / "plain", arms, prompts=bandit.prompts())
@@ -366,10 +375,11 @@ def test_a_group_trainer_stops_and_keeps_the_best(params: dict[str, Any], arms: 
     assert figures["last"]["kl"]["value"] > 0.05 >= figures["kept"]["kl"]["value"]
 
 
-@pytest.mark.parametrize("trainer", ["ppo", "rloo"])
+@pytest.mark.parametrize("trainer", ["ppo", "online-dpo", "rloo"])
 def test_a_training_that_is_killed_after_it_stopped_stops_there_again(trainer: str, arms: Path, tmp_path: Path) -> None:
     watch = {"gold": GOLD, "every": 1, "stop_when": {"kl_above": 0.05}, "keep": "last"}
-    stage = ppo(watch, checkpoint_every=1) if trainer == "ppo" else group(RlooTrainer, watch, checkpoint_every=1)
+    make = {"ppo": ppo, "online-dpo": online, "rloo": lambda watch, **more: group(RlooTrainer, watch, **more)}[trainer]
+    stage = make(watch, checkpoint_every=1)
     first = train(stage, tmp_path / "run", arms, prompts=bandit.prompts(), held_out=held_out())
     expected = contents(first.folder)
     shutil.rmtree(first.folder)

@@ -13,6 +13,7 @@ TRAINERS = offered(
         "kto": "kto:KtoTrainer",
         "orpo": "orpo:OrpoTrainer",
         "ppo": "ppo:PpoTrainer",
+        "online-dpo": "online_dpo:OnlineDpoTrainer",
         "grpo": "grpo:GrpoTrainer",
         "rloo": "rloo:RlooTrainer",
     },

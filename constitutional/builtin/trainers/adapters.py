@@ -107,7 +107,7 @@ def merged(model: Any, scratch: Path, lora: Lora) -> Any:
     from transformers import AutoModelForCausalLM
 
     model.save_pretrained(scratch, safe_serialization=True)
-    flatten(scratch)
+    settle(scratch)
     base = base_of(str(scratch))
     precise = AutoModelForCausalLM.from_pretrained(
         base, dtype=torch.float32, local_files_only=is_folder(base), use_safetensors=True, trust_remote_code=False
@@ -115,26 +115,31 @@ def merged(model: Any, scratch: Path, lora: Lora) -> Any:
     return PeftModel.from_pretrained(precise, str(scratch)).merge_and_unload()
 
 
-def flatten(folder: Path) -> None:
-    """Make an adapter that was trained on top of another one a single adapter of the weights below both.
+def settle(folder: Path) -> None:
+    """Bring a saved adapter into its last form: of the weights themselves, and in an order that is always the same.
+
+    Raises:
+        UserError: if it was trained on top of an adapter that it cannot be made one with.
+    """
+    said = _said(folder)
+    below = str(said["base_model_name_or_path"])
+    if base_of(below) != below:
+        _join(Path(below), folder, said)
+    if isinstance(said["target_modules"], list):  # peft keeps a set of names, which has another order in each process
+        said["target_modules"] = sorted(said["target_modules"])
+    (folder / ADAPTER_CONFIG).write_text(json.dumps(said, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+
+
+def _join(below: Path, folder: Path, said: dict[str, Any]) -> None:
+    """Make an adapter that was trained on top of the one below a single adapter of the weights under both.
 
     What an adapter adds to a weight is the product of its two factors, times alpha / r.  The sum of two such products is the
     product of the factors side by side, with the sum of the ranks: nothing is rounded.
-
-    Raises:
-        UserError: if the one below is of a kind whose work is no such product.
     """
     from safetensors.torch import load_file, save_file
 
-    said = _said(folder)
-    below = str(said["base_model_name_or_path"])
-    base = base_of(below)
-    if base == below:
-        return
-    _summable(Path(below))
-    layers = [
-        (load_file(Path(place) / WEIGHTS), config) for place, config in ((below, _said(Path(below))), (folder, said))
-    ]
+    _summable(below)
+    layers = [(load_file(place / WEIGHTS), config) for place, config in ((below, _said(below)), (folder, said))]
     names = {name for weights, _ in layers for name in weights}
     modules = sorted({name.removesuffix(DOWN) for name in names if name.endswith(DOWN)})
     rank = sum(int(config["r"]) for _, config in layers)
@@ -144,9 +149,8 @@ def flatten(folder: Path) -> None:
                    for weights, config in layers if module + DOWN in weights]  # fmt: skip
         kept[module + DOWN], kept[module + UP] = _side_by_side(factors, rank)
     save_file(kept, folder / WEIGHTS, metadata={"format": "pt"})
-    targets = sorted({name for _, config in layers for name in config["target_modules"]})
-    said.update(r=rank, lora_alpha=rank, target_modules=targets, base_model_name_or_path=base)
-    (folder / ADAPTER_CONFIG).write_text(json.dumps(said, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+    said["target_modules"] = sorted({name for _, config in layers for name in config["target_modules"]})
+    said.update(r=rank, lora_alpha=rank, base_model_name_or_path=base_of(str(below)))
 
 
 def _side_by_side(factors: Sequence[tuple[Any, Any]], rank: int) -> tuple[Any, Any]:

@@ -206,7 +206,7 @@ def save(
         model = adapters.merged(model, folder.with_name("adapter"), lora)
     model.save_pretrained(folder, safe_serialization=True, **({} if state is None else {"state_dict": state}))
     if lora is not None and not lora.merge:
-        adapters.flatten(folder)
+        adapters.settle(folder)
     tokenizer.padding_side = "left"
     tokenizer.save_pretrained(folder)
     (folder / "README.md").unlink(missing_ok=True)

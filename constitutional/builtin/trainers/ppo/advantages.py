@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from constitutional.builtin.math import gae, ppo
-from constitutional.builtin.trainers.ppo.actor import Actor, Batch
+from constitutional.builtin.trainers.ppo.actor import Actor
 from constitutional.builtin.trainers.ppo.params import PpoParams
-from constitutional.builtin.trainers.ppo.rollout import Sample, batched
+from constitutional.builtin.trainers.rounds.policy import Batch
+from constitutional.builtin.trainers.rounds.rollout import Sample, batched, figures_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +48,7 @@ def experience(
     if params.whiten_advantages:
         advantages = gae.whiten(advantages, mask)
     divergence = ppo.divergence(logps, reference, mask)[kept]
-    figures = _figures(samples) | {
+    figures = figures_of(samples) | {
         "kl": float(divergence.mean()),
         "kl_per_token": float(gae.masked_mean(logps - reference, mask)),
         "reward": float(rewards.sum(-1)[kept].mean()),
@@ -82,17 +83,7 @@ def _read(actor: Actor, batch: Batch, params: PpoParams) -> tuple[Any, Any, Any]
     with torch.no_grad():
         for rows in torch.arange(len(batch.ids), device=batch.ids.device).split(params.batch_size):
             part = batch.part(rows)
-            reading = actor.read(part, params.temperature)
+            reading = actor.valued(part, params.temperature)
             found.append((reading.logps, actor.reference_logps(part, params.temperature), reading.values))
     logps, reference, values = (torch.cat(column) for column in zip(*found, strict=True))
     return logps, reference, values
-
-
-def _figures(samples: Sequence[Sample]) -> dict[str, float]:
-    scores = [one.scored.value for one in samples if one.scored.value is not None]
-    return {
-        "score": sum(scores) / len(scores),
-        "length": sum(len(one.completion) for one in samples) / len(samples),
-        "ended": sum(one.ended for one in samples) / len(samples),
-        "unscored": float(len(samples) - len(scores)),
-    }

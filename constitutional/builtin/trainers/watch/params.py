@@ -43,7 +43,8 @@ class Watch(Params):
     """A second reward that is not learned from: an expression as in `reward`, over the same connected models."""
 
     every: int = Field(default=10, ge=1)
-    """Steps between measurements: rounds for ppo, optimiser steps for the others.  The start and the end are measured, too."""
+    """Steps between measurements: rounds for ppo and online-dpo, optimiser steps for the others.  The start and the end are
+    measured, too."""
 
     prompts: int = Field(default=32, ge=2)
     """The most held-out prompts that are answered at each; the first ones."""

@@ -10,10 +10,9 @@ from constitutional.api import Prompt, Request, assistant, row_random, row_seed
 from constitutional.builtin.backends import sampling
 from constitutional.builtin.backends.encoding import DialogueEncoder
 from constitutional.builtin.rewards.contract import Missing, Scored, Scorer
-from constitutional.builtin.trainers.ppo.actor import Actor, Batch
-from constitutional.builtin.trainers.ppo.params import PpoParams
+from constitutional.builtin.trainers.rounds.params import RoundParams
+from constitutional.builtin.trainers.rounds.policy import Batch, Policy
 
-PATH = "trainer/ppo"
 #: A prompt with its tokens.
 Asked = tuple[Prompt, list[int]]
 
@@ -37,22 +36,22 @@ class Speaker:
     ends: frozenset[int]
 
 
-def in_turn(prompts: Sequence[Asked], seed: int, start: int, count: int) -> Iterator[Asked]:
+def in_turn(prompts: Sequence[Asked], seed: int, path: str, start: int, count: int) -> Iterator[Asked]:
     """`count` prompts from place `start` of an endless sequence: each pass over all of them in an order of its own."""
     orders: dict[int, list[int]] = {}
     for place in range(start, start + count):
         turn, within = divmod(place, len(prompts))
         if turn not in orders:
             orders[turn] = list(range(len(prompts)))
-            row_random(seed, PATH, f"order {turn}").shuffle(orders[turn])
+            row_random(seed, path, f"order {turn}").shuffle(orders[turn])
         yield prompts[orders[turn][within]]
 
 
 def collect(
-    actor: Actor, speaker: Speaker, asked: Sequence[Asked], scorer: Scorer, params: PpoParams, seed: int, place: int,
-    missing: Missing,
+    models: Policy, speaker: Speaker, asked: Sequence[Asked], scorer: Scorer, params: RoundParams, seed: int, path: str,
+    place: int, missing: Missing,
 ) -> list[Sample]:  # fmt: skip
-    """Answer and score prompts; the randomness of an answer is a function of (seed, prompt, place) alone.
+    """Answer and score prompts; the randomness of an answer is a function of (seed, path, prompt, place) alone.
 
     Raises:
         StepFailed: if too many answers have no score.
@@ -60,12 +59,12 @@ def collect(
     rows = [
         sampling.Row(
             Request(row.prompt, params.max_new_tokens, params.temperature,
-                    seed=row_seed(seed, PATH, row.row_id, place + index)), list(ids))
+                    seed=row_seed(seed, path, row.row_id, place + index)), list(ids))
         for index, (row, ids) in enumerate(asked)
     ]  # fmt: skip
-    actor.sampling()
-    with actor.computing():
-        said = sampling.generate(actor.policy, speaker.encoder, rows, pad=speaker.pad, ends=speaker.ends)
+    models.sampling()
+    with models.computing():
+        said = sampling.generate(models.policy, speaker.encoder, rows, pad=speaker.pad, ends=speaker.ends)
     dialogues = [(*row.prompt, assistant(one.text)) for (row, _), one in zip(asked, said, strict=True)]
     scores = scorer.score(dialogues, [row.meta for row, _ in asked])
     missing.check(scores)
@@ -86,3 +85,14 @@ def batched(samples: Sequence[Sample], pad: int, device: Any) -> Batch:
     mask = torch.tensor([[1] * len(s.completion) + [0] * (after - len(s.completion)) for s in samples], device=device)
     head = torch.tensor([[0] * (before - len(s.prompt)) + [1] * len(s.prompt) for s in samples], device=device)
     return Batch(torch.tensor(ids, device=device), torch.cat([head, mask], dim=1), mask)
+
+
+def figures_of(samples: Sequence[Sample]) -> dict[str, float]:
+    """What to log of a rollout whatever learns from it; at least one of its answers has a score."""
+    scores = [one.scored.value for one in samples if one.scored.value is not None]
+    return {
+        "score": sum(scores) / len(scores),
+        "length": sum(len(one.completion) for one in samples) / len(samples),
+        "ended": sum(one.ended for one in samples) / len(samples),
+        "unscored": float(len(samples) - len(scores)),
+    }
