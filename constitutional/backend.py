@@ -108,7 +108,7 @@ class Patience:
 
     #: How often one question is asked at most.
     attempts: int = 1
-    first_wait: float = 0.25
+    first_wait: float = 0.1
     longest_wait: float = 30.0
     #: A model that has answered nothing for so long stops the run, which can be resumed.
     give_up_after: float = 1800.0

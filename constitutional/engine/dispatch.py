@@ -1,6 +1,8 @@
 """Dispatch: one queue per model, batches of whatever waits, later stages first, nothing asked twice.
 
-A request is looked up in the journal under the digest of all that decides its answer; twins in flight share one
+While there are new rows, later stages come first, so that rows are finished and memory is bounded.  Once the last row of
+a stream was read, earlier stages come first: what has the longest way to go decides when the stream ends (highest level
+first: Hu 1961).  A request is looked up in the journal under the digest of all that decides its answer; twins in flight share one
 question.  The answer is in the journal before anyone sees it.
 """
 
@@ -20,6 +22,7 @@ from constitutional.engine.commit import Commit
 from constitutional.engine.meter import Bill, Meter
 from constitutional.engine.retry import Breaker, Pace, Throttle, pause_before
 from constitutional.engine.seats import Seats
+from constitutional.engine.shares import Shares
 from constitutional.errors import ConstitutionalError, NotNow, RunError, Unanswered
 from constitutional.plan.step import ModelUse
 
@@ -29,6 +32,8 @@ Notice = Callable[[str, str], None]
 #: Whether to ask again where this answer is known.
 Again = Callable[[dict[str, Any]], bool]
 
+#: More than any step is deep.
+LAST = 1 << 32
 #: Turns of the event loop in which others may still ask, so that batches are full.
 SETTLE = 3
 #: Timers count in milliseconds.
@@ -82,6 +87,7 @@ class ModelQueue:
         self._notice = notice
         self._heap: list[_Waiting] = []
         self._flying: dict[str, _Waiting] = {}
+        self._ending: frozenset[str] = frozenset()
         self._asked_again: set[str] = set()
         self._batches: set[asyncio.Task[None]] = set()
         self._out = 0
@@ -124,9 +130,18 @@ class ModelQueue:
     def _enqueue(self, question: Question, key: str, depth: int, again: bool, by: tuple[str, str]) -> _Waiting:
         if again:
             self._asked_again.add(key)
-        item = self._flying[key] = _Waiting((-depth, next(self._count)), question, key, by, again=again)
+        rank = depth - LAST if by[0] in self._ending else -depth
+        item = self._flying[key] = _Waiting((rank, next(self._count)), question, key, by, again=again)
         self._push(item)
         return item
+
+    def ending(self, steps: frozenset[str]) -> None:
+        """These steps get no new rows: from now on the ones with the longest way to go come first."""
+        for item in self._flying.values():
+            if item.by[0] in steps - self._ending:
+                item.priority = (-item.priority[0] - LAST, item.priority[1])
+        self._ending |= steps
+        heapq.heapify(self._heap)
 
     def _push(self, item: _Waiting) -> None:
         heapq.heappush(self._heap, item)
@@ -289,7 +304,9 @@ class ModelQueue:
             return Unanswered(error.reason, f"{error.detail} (asked {item.attempts} times)".strip())
         if self._closing:
             return error
-        item.priority = (item.priority[0], next(self._count))
+        if self._breaker.open:
+            # Somebody else is to feel whether the model is back: this question may be what it cannot bear.
+            item.priority = (item.priority[0], next(self._count))
         wait = 0.0 if self._breaker.open else pause_before(max(1, item.attempts), error, patience)
         asyncio.get_running_loop().call_later(wait, self._push, item)
         return None
@@ -342,20 +359,6 @@ class ModelQueue:
             await self._backend.close()
 
 
-class Shares:
-    """Time by the clock, divided among what is in flight: what two batches at once take is half each's."""
-
-    def __init__(self) -> None:
-        self._at = time.monotonic()
-        self._sum = 0.0
-
-    def now(self, flying: int) -> float:
-        """Seconds that each of `flying` batches was given so far; the difference of two readings is one batch's share."""
-        before, self._at = self._at, time.monotonic()
-        self._sum += (self._at - before) / max(1, flying)
-        return self._sum
-
-
 class Dispatcher:
     """The queues of all models of a run."""
 
@@ -371,6 +374,7 @@ class Dispatcher:
         self._build = build
         self._notice = notice or (lambda model, said: None)
         self._queues: dict[str, ModelQueue] = {}
+        self._ending: frozenset[str] = frozenset()
         self._seats = Seats()
 
     def queue(self, use: ModelUse) -> ModelQueue:
@@ -378,7 +382,14 @@ class Dispatcher:
             self._queues[use.fingerprint] = ModelQueue(
                 use, self._build(use), self.commit, self._notice, self._seats, self.meter
             )
+            self._queues[use.fingerprint].ending(self._ending)
         return self._queues[use.fingerprint]
+
+    def ending(self, steps: frozenset[str]) -> None:
+        """The last row that these steps will ever see is under way: see to it that none is late."""
+        self._ending |= steps
+        for queue in self._queues.values():
+            queue.ending(steps)
 
     async def close(self, keep: frozenset[str] = frozenset()) -> None:
         """Free the models that are not among the fingerprints to keep."""

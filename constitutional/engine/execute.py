@@ -107,6 +107,9 @@ class Execution:
         async with asyncio.TaskGroup() as group:
             for row_step in running.values():
                 group.create_task(self._one_of_stream(row_step))
+            for row_step in running.values():
+                await row_step.all_read.wait()
+            self._dispatcher.ending(frozenset(running))
 
     async def _one_of_stream(self, row_step: RowStep) -> None:
         step, started = row_step.step, time.monotonic()

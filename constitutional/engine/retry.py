@@ -2,9 +2,9 @@
 
 A *question* that a server could not answer just now waits its turn and is asked again, up to its `attempts`.  A *server*
 that answers nothing to anyone is another matter: the breaker opens, everything waits, one question at a time feels
-whether it is back, and no question's attempts are spent meanwhile.  Concurrency follows the server: it grows by one for
-every round of answers and is halved where the server says that it is too much (additive increase, multiplicative
-decrease: Chiu and Jain 1989).
+whether it is back, and no question's attempts are spent meanwhile.  Concurrency follows the server: it is halved where the server
+says that it is too much, comes back quickly to where that was, and grows by one for every round of answers beyond
+(multiplicative decrease, additive increase: Chiu and Jain 1989; the quick return: CUBIC, Ha, Rhee and Xu 2008).
 """
 
 from __future__ import annotations
@@ -26,17 +26,23 @@ LONGEST_PROBE = 5.0
 TOO_MANY = 0.1
 #: A server that asks for more patience than this is asked again all the same.
 LONGEST_WISH = 300.0
+#: So much longer each wait of a question is than the one before: the first is short, for faults that pass at once.
+GROWTH = 3
+#: While all is well, refusals are counted over so many answers at least: one is no tenth of a few.
+WINDOW = 32
+#: The share of what was lost at the last halving that comes back with every round of answers.
+COMES_BACK = 0.25
 
 
 def pause_before(attempt: int, error: NotNow, patience: Patience, chance: Callable[[], float] = random.random) -> float:
     """Seconds before a question is asked for the `attempt`-th time again (1 for the first).
 
-    What the server asked for, or else a wait that doubles, with jitter so that those who failed together do not come
+    What the server asked for, or else a wait that triples, with jitter so that those who failed together do not come
     back together.
     """
     if error.after is not None:
         return min(error.after, LONGEST_WISH) * (1.0 + 0.1 * chance())
-    return float(min(patience.longest_wait, patience.first_wait * 2 ** (attempt - 1)) * (0.5 + chance()))
+    return float(min(patience.longest_wait, patience.first_wait * GROWTH ** min(attempt - 1, 99)) * (0.5 + chance()))
 
 
 class Breaker:
@@ -103,6 +109,8 @@ class Throttle:
         self._shrunk = 0.0
         self._until = 0.0
         self._share = 0.0
+        #: Where it was too much the last time.
+        self._peak = 0.0
 
     def room(self, flying: int) -> bool:
         return flying < int(self.limit)
@@ -112,10 +120,11 @@ class Throttle:
         return max(0.0, self._until - self._clock())
 
     def answered(self) -> None:
-        """The server keeps up: one more for every round of answers."""
-        self._share -= self._share / max(self.limit, 1.0)
+        """The server keeps up: a quarter of what was lost for every round of answers, one at least."""
+        self._share -= self._share / self._window()
         if self.limit < self.most:
-            self.limit = min(float(self.most), self.limit + 1.0 / max(self.limit, 1.0))
+            more = max(1.0, (self._peak - self.limit) * COMES_BACK)
+            self.limit = min(float(self.most), self.limit + more / self.limit)
 
     def refused(self, asked_at: float, after: float | None) -> None:
         """The server says it is too much.
@@ -125,14 +134,19 @@ class Throttle:
         """
         if not self._adaptive or asked_at < self._shrunk:
             return
-        self._share += (1.0 - self._share) / max(self.limit, 1.0)
+        self._share += (1.0 - self._share) / self._window()
         if self._share <= TOO_MANY:
             return
         self._share = 0.0
         self._shrunk = self._clock()
+        self._peak = self.limit
         self.limit = max(1.0, self.limit / 2)
         if after is not None:
             self._until = max(self._until, self._shrunk + min(after, LONGEST_WISH))
+
+    def _window(self) -> float:
+        """Answers that the share of refusals is taken over: a round; where there was no trouble yet, no very short one."""
+        return self.limit if self.limit < self.most else max(self.limit, float(WINDOW))
 
 
 class Pace:

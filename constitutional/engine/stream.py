@@ -102,6 +102,8 @@ class RowStep:
         self._receivers: list[tuple[RowStep, int]] = []
         self._senders = 0
         self._all_sent = asyncio.Event()
+        #: Set when there is nothing more to be read from finished steps.
+        self.all_read = asyncio.Event()
         self._ready: asyncio.Queue[Placed] = asyncio.Queue(maxsize=limits.rows_in_flight)
 
     def read(self, rows: StoredRows) -> None:
@@ -135,6 +137,7 @@ class RowStep:
                     await self._accept(order, row)
                     self._unread[rows.index] = order[1] + 1
                 del self._unread[rows.index]
+            self.all_read.set()
             await self._all_sent.wait()
             await self._ready.join()
             for worker in workers:

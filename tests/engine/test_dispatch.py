@@ -86,3 +86,66 @@ def test_an_answer_that_lacks_the_form_that_was_asked_for_is_none(tmp_path):
     assert even.text == '{"a": 1}'
     assert (odd.reason, odd.detail) == ("not-json", '{"a": 1')
     assert free.text == '{"a": 1'
+
+
+class OneByOne(Echo):
+    """Answers one question at a time; `first` fails once."""
+
+    parallel = batch_size = 1
+    patience = Patience(attempts=4, first_wait=0.0, longest_wait=0.0)
+    failing: ClassVar[tuple[str, ...]] = ()
+
+    async def generate(self, batch):
+        (request,) = batch
+        text = request.messages[-1].content
+        Echo.calls.append(text)
+        await asyncio.sleep(0.005)
+        if text in self.failing and Echo.calls.count(text) == 1:
+            return [NotNow("500", "not now")]
+        return [Completion(text)]
+
+
+def in_order(tmp_path, backend, asked, ending=frozenset()):
+    """The order in which questions `(text, depth, step)` were put that were all asked at once."""
+
+    async def go():
+        with Journal(tmp_path / "j.sqlite") as journal:
+            queue = ModelQueue(echo_use(), backend, Commit(journal), lambda model, said: None)
+            waiting = [
+                asyncio.ensure_future(queue.ask(Request((user(text),)), depth, Calls(step=step)))
+                for text, depth, step in asked
+            ]
+            await asyncio.sleep(0)
+            queue.ending(ending)
+            waiting.append(asyncio.ensure_future(queue.ask(Request((user("late"),)), 2, Calls(step="judge"))))
+            await asyncio.wait_for(asyncio.gather(*waiting), 30)
+            await queue.close()
+
+    Echo.calls.clear()
+    asyncio.run(go())
+    return list(Echo.calls)
+
+
+ASKED = [("a1", 1, "draft"), ("a2", 1, "draft"), ("b1", 2, "judge"), ("a3", 1, "draft"), ("b2", 2, "judge")]
+
+
+def test_later_stages_go_first_while_there_are_new_rows(tmp_path):
+    assert in_order(tmp_path, OneByOne(EchoParams()), ASKED) == ["b1", "b2", "late", "a1", "a2", "a3"]
+
+
+def test_the_longest_way_goes_first_once_there_are_no_new_rows(tmp_path):
+    said = in_order(tmp_path, OneByOne(EchoParams()), ASKED, frozenset({"draft", "judge"}))
+    assert said == ["a1", "a2", "a3", "b1", "b2", "late"]
+
+
+def test_a_stream_that_ends_goes_before_others(tmp_path):
+    said = in_order(tmp_path, OneByOne(EchoParams()), ASKED, frozenset({"draft"}))
+    assert said == ["a1", "a2", "a3", "b1", "b2", "late"]
+
+
+def test_a_question_that_failed_in_passing_keeps_its_place(tmp_path):
+    backend = OneByOne(EchoParams())
+    backend.failing = ("b1", "a1")
+    said = in_order(tmp_path, backend, ASKED)
+    assert said.index("b1", 1) < said.index("late")
+    assert len(said) - 1 - said[::-1].index("a1") < said.index("a3")

@@ -17,12 +17,12 @@ class Clock:
         return self.now
 
 
-@given(st.integers(1, 60), st.floats(0, 1))
-def test_waits_double_up_to_the_longest(attempt, chance):
+@given(st.integers(1, 10_000), st.floats(0, 1))
+def test_waits_triple_up_to_the_longest(attempt, chance):
     patience = Patience(first_wait=0.5, longest_wait=8.0)
     wait = pause_before(attempt, NotNow("500"), patience, lambda: chance)
     assert 0.25 <= wait <= 12.0
-    assert wait == pytest.approx(min(8.0, 0.5 * 2 ** (attempt - 1)) * (0.5 + chance))
+    assert wait == pytest.approx(min(8.0, 0.5 * 3 ** min(attempt - 1, 20)) * (0.5 + chance))
 
 
 @given(st.floats(0, 1e6), st.floats(0, 1))
@@ -90,6 +90,53 @@ def test_a_refusal_now_and_then_takes_no_room():
         throttle.refused(2000.0, 0.2)
     assert throttle.limit == 64
     assert throttle.closed_for() == 0.0
+
+
+def test_few_at_once_are_not_halved_by_one_refusal_but_by_a_round_of_them():
+    clock = Clock()
+    throttle = Throttle(8, adaptive=True, clock=clock)
+    sent = clock.now
+    clock.now += 1.0
+    for _ in range(50):
+        for _ in range(30):
+            throttle.answered()
+        throttle.refused(sent, 0.2)
+    assert throttle.limit == 8
+    for _ in range(8):
+        throttle.refused(sent, 0.2)
+    assert throttle.limit == 4
+    assert throttle.closed_for() == pytest.approx(0.2)
+
+
+def test_a_server_that_only_refuses_is_left_alone_within_a_few_questions():
+    clock = Clock()
+    throttle = Throttle(64, adaptive=True, clock=clock)
+    asked = 0
+    while throttle.limit > 1:
+        clock.now += 1.0
+        throttle.refused(clock.now, 2.0)
+        asked += 1
+    assert asked <= 24
+
+
+def test_room_comes_back_quickly_to_where_it_was_too_much_and_slowly_beyond():
+    clock = Clock()
+    throttle = Throttle(256, adaptive=True, clock=clock)
+    throttle.limit = 128.0
+    sent, clock.now = clock.now, clock.now + 1.0
+    for _ in range(128):
+        throttle.refused(sent, None)
+    assert throttle.limit == 64
+    rounds = 0
+    while throttle.limit < 120:
+        rounds += 1
+        for _ in range(int(throttle.limit)):
+            throttle.answered()
+    assert rounds <= 10
+    before = throttle.limit = 200.0
+    for _ in range(200):
+        throttle.answered()
+    assert 0.9 < throttle.limit - before <= 1.0
 
 
 def test_room_grows_by_one_for_every_round():

@@ -19,6 +19,7 @@ import orjson
 from yarl import URL
 
 from constitutional.api import JsonObject, NotNow, RunError, Unanswered, UserError, printable
+from constitutional.builtin.backends.deadline import Deadline
 
 MOST_BYTES = 8 * 1024**2
 #: What a server says is quoted up to so many characters.
@@ -43,7 +44,8 @@ class Client:
         self._key = key
         headers = {"content-type": "application/json", **({"authorization": f"Bearer {key}"} if key else {})}
         connector = aiohttp.TCPConnector(limit=connections, resolver=_Resolver(), ttl_dns_cache=300)
-        timeout = aiohttp.ClientTimeout(total=deadline, sock_connect=min(deadline, 30.0))
+        self._deadline = Deadline(deadline)
+        timeout = aiohttp.ClientTimeout(total=None, sock_connect=min(deadline, 30.0))
         # No cookies: a jar is searched with every request.
         self._session = aiohttp.ClientSession(
             connector=connector, timeout=timeout, headers=headers, trust_env=False, cookie_jar=aiohttp.DummyCookieJar()
@@ -59,8 +61,11 @@ class Client:
             RunError: if it would refuse every request.
         """
         try:
-            async with self._session.post(self._url(path), data=orjson.dumps(body), allow_redirects=False) as response:
-                content = await _read(response)
+            with self._deadline.of_this_call():
+                async with self._session.post(
+                    self._url(path), data=orjson.dumps(body), allow_redirects=False
+                ) as response:
+                    content = await _read(response)
         except TimeoutError as error:
             raise NotNow("timeout", "no whole answer before the deadline", gone=True) from error
         except (aiohttp.ClientError, OSError) as error:
@@ -82,6 +87,7 @@ class Client:
         return NotNow("connection", self._clean(f"{type(error).__name__}: {error}"), gone=True)
 
     async def close(self) -> None:
+        self._deadline.close()
         await self._session.close()
 
     def _refusal(self, status: int, headers: Any, content: bytes) -> Exception:
