@@ -50,11 +50,12 @@ def check_stage_alone(
 
 def _check_templates(draft: Draft, registry: Registry, findings: Findings) -> None:
     """Templates exist and can be read; one that nobody wrote is the implementation's own business."""
-    from constitutional.parameters import Template, marked
+    from constitutional.parameters import Params, Template, marked
     from constitutional.prompts import load
 
     params: Any = draft.params
-    for name in marked(type(params), Template):
+    kind: type[Params] = type(params)
+    for name in marked(kind, Template):
         value = getattr(params, name)
         if not isinstance(value, str):
             continue
