@@ -30,6 +30,6 @@ def k3(policy: Sequence[float], reference: Sequence[float]) -> list[float]:
 
 def _k3(log_ratio: float) -> float:
     try:
-        return math.expm1(log_ratio) - log_ratio
+        return max(0.0, math.expm1(log_ratio) - log_ratio)
     except OverflowError:
         return math.inf
