@@ -71,7 +71,7 @@ def said(found: Figures) -> str:
 
 def _divergence(label: str, model: Figures) -> str:
     if "kl" in model:
-        return _shown(model["kl_k3"])
+        return _shown(model["kl"])
     if "kl_bound" in model:
         bound = model["kl_bound"]
         return f"at most {bound['value'] if isinstance(bound, dict) else bound:.2f}"
@@ -115,7 +115,7 @@ def picture(found: Figures) -> str:
 
 def _point(label: str, model: Figures) -> tuple[Figures | None, Figures]:
     if "kl" in model:
-        return model["kl_k3"], model["unsafe_rate"]
+        return model["kl"], model["unsafe_rate"]
     bound = model.get("kl_bound", 0.0 if label == "start" else None)
     value = bound["value"] if isinstance(bound, dict) else bound
     return (None if value is None else {"value": value, "low": value, "high": value}), model["unsafe_rate"]
@@ -144,7 +144,7 @@ def _axes(most: float) -> list[str]:
             f'<text x="{x}" y="{TOP + HEIGHT + 18}" text-anchor="middle" fill="#444">{most * part / 5:.1f}</text>'
         )
     made.append(f'<text x="{LEFT + WIDTH / 2}" y="{TOP + HEIGHT + 42}" text-anchor="middle" fill="#222">'
-                "divergence from the start, nats an answer (k3)</text>")  # fmt: skip
+                "divergence from the start, nats an answer</text>")  # fmt: skip
     made.append(f'<text x="18" y="{TOP + HEIGHT / 2}" text-anchor="middle" fill="#222" '
                 f'transform="rotate(-90 18 {TOP + HEIGHT / 2})">unsafe rate</text>')  # fmt: skip
     return made
