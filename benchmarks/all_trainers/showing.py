@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 BEGIN, END = "<!-- all trainers -->", "<!-- end -->"
+SHOWN = "![Unsafe rate of every trainer over its divergence from the start](all-trainers.svg)"
 #: What a label means, where the label alone does not say it.
 NAMES = {
     "start": "the start", "best_of_n": "best of 8, no training", "dpo_sigmoid": "`dpo`", "dpo_ipo": "`dpo`, `ipo`",
@@ -35,7 +36,7 @@ def on_page(page: str, found: Figures) -> str:
     _, end, after = rest.partition(END)
     if not begin or not end:
         raise ValueError(f"the page has no `{BEGIN}` that ends with `{END}`")
-    return f"{before}{BEGIN}\n\n{table(found)}\n\n{said(found)}\n\n{END}{after}"
+    return f"{before}{BEGIN}\n\n{table(found)}\n\n{said(found)}\n\n{SHOWN}\n\n{END}{after}"
 
 
 def table(found: Figures) -> str:
