@@ -1,6 +1,16 @@
 """The one import that a plugin needs; it re-exports and has nothing of its own."""
 
-from constitutional.backend import Backend, Capability, Choice, ChoiceRequest, Completion, Patience, Request
+from constitutional.backend import (
+    Backend,
+    Capability,
+    Choice,
+    ChoiceRequest,
+    Completion,
+    Likelihood,
+    LikelihoodRequest,
+    Patience,
+    Request,
+)
 from constitutional.constitution.model import Constitution, DrawMode, Example, Group, Principle
 from constitutional.deferred import Deferred, attributes, offered
 from constitutional.diagnostic import Diagnostic, Label, Severity, Span
@@ -121,6 +131,8 @@ __all__ = [
     "JsonObject",
     "Kind",
     "Label",
+    "Likelihood",
+    "LikelihoodRequest",
     "LintRule",
     "Message",
     "Messages",

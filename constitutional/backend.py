@@ -31,6 +31,8 @@ class Capability(Flag):
     SCORES = auto()
     #: Text that is held to a JSON Schema while it is made.
     JSON = auto()
+    #: Log-probabilities of the tokens of a given text.
+    LIKELIHOOD = auto()
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +102,34 @@ class Choice:
     def mass(self) -> float:
         """The whole probability that fell on the options: low where the model wanted to say something else."""
         return min(1.0, sum(math.exp(value) for value in self.logprobs))
+
+
+@dataclass(frozen=True, slots=True)
+class LikelihoodRequest:
+    """A dialogue and a text whose log-probability is wanted as the assistant's answer.
+
+    `ended` counts the end of the turn after the text, too; leave it out for a text that was cut off.
+    """
+
+    messages: Messages
+    completion: str
+    ended: bool = True
+
+    def identity(self) -> JsonObject:
+        return {"messages": to_json(self.messages), "completion": self.completion, "ended": self.ended}
+
+
+@dataclass(frozen=True, slots=True)
+class Likelihood:
+    """Token ids of a text, with the end of the turn where it was asked for, and the natural log-probability of each.
+
+    The text is encoded anew: a model may have written the same text in other tokens.
+    """
+
+    tokens: tuple[int, ...]
+    logprobs: tuple[float, ...]
+    #: Tokens that were read before the text.
+    prompt_tokens: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,6 +203,10 @@ class Backend(ABC):
     async def choose(self, batch: Sequence[ChoiceRequest]) -> Sequence[Choice | Unanswered | NotNow]:
         """Score each request's options, in order.  Needed where `gives` names CHOICES."""
         raise NotImplementedError(f"backend `{self.name}` gives no choices")
+
+    async def weigh(self, batch: Sequence[LikelihoodRequest]) -> Sequence[Likelihood | Unanswered | NotNow]:
+        """Score each request's text, token by token, in order.  Needed where `gives` names LIKELIHOOD."""
+        raise NotImplementedError(f"backend `{self.name}` gives no log-probabilities of given texts")
 
     async def close(self) -> None:
         """Free memory and connections."""

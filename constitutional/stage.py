@@ -26,7 +26,15 @@ from typing import (
     get_args,
 )
 
-from constitutional.backend import Capability, Choice, ChoiceRequest, Completion, Request
+from constitutional.backend import (
+    Capability,
+    Choice,
+    ChoiceRequest,
+    Completion,
+    Likelihood,
+    LikelihoodRequest,
+    Request,
+)
 from constitutional.forecast import Ahead, Forecast
 from constitutional.ids import Json, JsonObject
 from constitutional.parameters import StageParams
@@ -143,6 +151,9 @@ class RowContext(Protocol):
 
     async def choose(self, request: ChoiceRequest, model: str = "model") -> Choice:
         """The options' log-probabilities.  Raises `Unanswered`; let it pass."""
+
+    async def weigh(self, request: LikelihoodRequest, model: str = "model") -> Likelihood:
+        """The log-probability of each token of a given answer.  Raises `Unanswered`; let it pass."""
 
     def render(self, template: str, **values: object) -> Messages:
         """A dialogue from a template; values are shown as they are, never read as template source."""

@@ -55,7 +55,7 @@ class WrappingBackend(Backend):
     """Base of a backend that places another one.
 
     The check reads `of` as it reads any model, so mistakes in it are found at their place.  A subclass writes `open`,
-    `generate`, `choose` and `close`, and changes no answer.
+    `generate`, `choose`, `weigh` and `close`, and changes no answer.
     """
 
     Params: ClassVar[type[WrappingParams]] = WrappingParams

@@ -15,6 +15,8 @@ from constitutional.api import (
     Completion,
     Constitution,
     Dropped,
+    Likelihood,
+    LikelihoodRequest,
     Messages,
     Principle,
     Prompt,
@@ -40,11 +42,11 @@ class Asked:
     model: str
     template: str
     values: Mapping[str, Any]
-    request: Request | ChoiceRequest
+    request: Request | ChoiceRequest | LikelihoodRequest
     seed: int | None = None
 
 
-Said = str | Completion | Unanswered | Sequence[float] | Choice
+Said = str | Completion | Unanswered | Sequence[float] | Choice | Likelihood
 Rule = Callable[[Asked], Said]
 
 
@@ -88,6 +90,11 @@ class RowScript:
     async def choose(self, request: ChoiceRequest, model: str = "model") -> Choice:
         said = await self._say(request, model, None)
         return said if isinstance(said, Choice) else Choice(tuple(said))  # type: ignore[arg-type]
+
+    async def weigh(self, request: LikelihoodRequest, model: str = "model") -> Likelihood:
+        said = await self._say(request, model, None)
+        assert isinstance(said, Likelihood)
+        return said
 
     async def _say(self, request: Any, model: str, seed: int | None) -> Said:
         await asyncio.sleep(0)

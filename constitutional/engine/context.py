@@ -9,7 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import NoReturn, cast
 
-from constitutional.backend import Choice, ChoiceRequest, Completion, Request
+from constitutional.backend import Choice, ChoiceRequest, Completion, Likelihood, LikelihoodRequest, Request
 from constitutional.constitution.draw import draw
 from constitutional.constitution.model import Constitution, Principle
 from constitutional.engine.account import Account
@@ -75,6 +75,10 @@ class OneRow:
     async def choose(self, request: ChoiceRequest, model: str = "model") -> Choice:
         queue = self._dispatcher.queue(self._model(model))
         return cast("Choice", await queue.ask(request, self._step.depth, self.calls, self._again))
+
+    async def weigh(self, request: LikelihoodRequest, model: str = "model") -> Likelihood:
+        queue = self._dispatcher.queue(self._model(model))
+        return cast("Likelihood", await queue.ask(request, self._step.depth, self.calls, self._again))
 
     def render(self, template: str, **values: object) -> Messages:
         try:

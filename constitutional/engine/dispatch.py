@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from constitutional.backend import Backend, Completion, Request
+from constitutional.backend import Backend, ChoiceRequest, Completion, Request
 from constitutional.engine.answers import Answer, Question, call_key, decode, encode, guess, lacks_form, tokens
 from constitutional.engine.commit import Commit
 from constitutional.engine.meter import Bill, Meter
@@ -238,8 +238,8 @@ class ModelQueue:
             await self._open()
             questions: list[Any] = [item.question for item in batch]
             before, since = self._shares.now(self._out), time.monotonic()
-            ask = self._backend.generate if isinstance(questions[0], Request) else self._backend.choose
-            answers: Sequence[Any] = await ask(questions)
+            ways: dict[type, Any] = {Request: self._backend.generate, ChoiceRequest: self._backend.choose}
+            answers: Sequence[Any] = await ways.get(type(questions[0]), self._backend.weigh)(questions)
             if len(answers) != len(questions):
                 name = type(self._backend).__name__
                 raise RunError(f"backend {name} gave {len(answers)} answers to {len(questions)} questions")

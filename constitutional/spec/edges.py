@@ -293,7 +293,8 @@ def _check_asked(edge: Edge, ask: Any, draft: Draft, graph: Graph) -> None:
     model = graph.models.get(base or "")
     if model is None or ask.capability in model.essence.cls.gives:
         return
-    what = {"TEXT": "text", "CHOICES": "probabilities of choices", "SCORES": "scores"}
+    what = {"TEXT": "text", "CHOICES": "probabilities of choices", "SCORES": "scores",
+            "LIKELIHOOD": "log-probabilities of given texts"}  # fmt: skip
     wanted = " and ".join(what.get(str(one.name), str(one.name).lower()) for one in ask.capability)
     message = f"{draft.title} asks for {wanted}, which backend `{model.spec.backend}` does not give"
     label = Label(model.spec.backend_span, f"`{model.spec.name}` is asked through this backend")

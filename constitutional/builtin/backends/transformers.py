@@ -18,6 +18,8 @@ from constitutional.api import (
     ChoiceRequest,
     Completion,
     JsonObject,
+    Likelihood,
+    LikelihoodRequest,
     Message,
     ModelName,
     Request,
@@ -25,10 +27,10 @@ from constitutional.api import (
     Unanswered,
     UserError,
 )
-from constitutional.builtin.backends import batches, loading, sampling, scoring
+from constitutional.builtin.backends import batches, likelihood, loading, sampling, scoring
 from constitutional.builtin.backends.encoding import DialogueEncoder
 
-Asked = TypeVar("Asked", Request, ChoiceRequest)
+Asked = TypeVar("Asked", Request, ChoiceRequest, LikelihoodRequest)
 Answer = TypeVar("Answer")
 
 
@@ -79,7 +81,7 @@ class TransformersBackend(Backend):
     """A causal language model of transformers, in this process."""
 
     name, version, Params = "transformers", 1, TransformersParams
-    gives = Capability.TEXT | Capability.CHOICES
+    gives = Capability.TEXT | Capability.CHOICES | Capability.LIKELIHOOD
     params: TransformersParams
 
     def __init__(self, params: BackendParams) -> None:
@@ -103,6 +105,9 @@ class TransformersBackend(Backend):
 
     async def choose(self, batch: Sequence[ChoiceRequest]) -> Sequence[Choice | Unanswered]:
         return await asyncio.to_thread(self._choose, batch)
+
+    async def weigh(self, batch: Sequence[LikelihoodRequest]) -> Sequence[Likelihood | Unanswered]:
+        return await asyncio.to_thread(self._weigh, batch)
 
     async def close(self) -> None:
         self._model = None
@@ -170,6 +175,16 @@ class TransformersBackend(Backend):
 
         return self._in_batches([self._sized(r, max(map(len, options(r)))) for r in requests], run)
 
+    def _weigh(self, requests: Sequence[LikelihoodRequest]) -> list[Likelihood | Unanswered]:
+        def run(items: Sequence[Sized[LikelihoodRequest]]) -> list[Likelihood | Unanswered]:
+            texts = [likelihood.Text(item.ids, self._encoder.text(item.request.completion), item.request.ended)
+                     for item in items]  # fmt: skip
+            return likelihood.score(self._model, texts, pad=self._pad, ends=self._ends, end=self._end)
+
+        return self._in_batches(
+            [self._sized(r, len(self._encoder.text(r.completion)) + r.ended) for r in requests], run
+        )
+
     def _sized(self, request: Asked, more: int) -> Sized[Asked] | Unanswered:
         """The request with its tokens, if its dialogue can be encoded and fits the context."""
         try:
@@ -195,7 +210,7 @@ class TransformersBackend(Backend):
             found.update(zip(indices, batches.halving(run, [fitting[i] for i in indices]), strict=True))
         return [found[index] for index in range(len(made))]
 
-    def _ids(self, request: Request | ChoiceRequest) -> list[int]:
+    def _ids(self, request: Request | ChoiceRequest | LikelihoodRequest) -> list[int]:
         dialogue = request.messages
         if self.params.system is not None and dialogue[0].role != "system":
             dialogue = (Message("system", self.params.system), *dialogue)

@@ -6,6 +6,7 @@ EVALUATORS = offered(
     __name__,
     "evaluator",
     {
+        "divergence": "divergence:Divergence",
         "harmlessness": "harmlessness:Harmlessness",
         "rewards": "rewards:Rewards",
     },

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from constitutional.api import Request, RunError, Wrapped
+from constitutional.api import ChoiceRequest, Request, RunError, Wrapped
 from constitutional_ray import cluster
 from constitutional_ray.baggage import Baggage, Unpacked
 from constitutional_ray.pool import Lost
@@ -55,8 +55,8 @@ class Holder:
     async def ask(self, batch: Sequence[Any]) -> tuple[list[Any], list[str]]:
         """Answer a batch of one sort; the next may arrive while it waits for the model.  Also what the backend notes."""
         async with self._gate:
-            ask = self._backend.generate if isinstance(batch[0], Request) else self._backend.choose
-            answers = list(await ask(batch))
+            ways = {Request: self._backend.generate, ChoiceRequest: self._backend.choose}
+            answers = list(await ways.get(type(batch[0]), self._backend.weigh)(batch))
         notices = list(self._notices)
         self._notices.clear()
         return answers, notices

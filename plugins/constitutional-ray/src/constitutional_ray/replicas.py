@@ -13,6 +13,8 @@ from constitutional.api import (
     Choice,
     ChoiceRequest,
     Completion,
+    Likelihood,
+    LikelihoodRequest,
     NotNow,
     Request,
     Unanswered,
@@ -111,6 +113,10 @@ class Replicas(WrappingBackend):
         return await self._pool.ask(batch)
 
     async def choose(self, batch: Sequence[ChoiceRequest]) -> Sequence[Choice | Unanswered | NotNow]:
+        assert self._pool is not None
+        return await self._pool.ask(batch)
+
+    async def weigh(self, batch: Sequence[LikelihoodRequest]) -> Sequence[Likelihood | Unanswered | NotNow]:
         assert self._pool is not None
         return await self._pool.ask(batch)
 
