@@ -17,6 +17,7 @@ from tests.trainers.support import QUESTIONS, demonstrations, preferences, train
 
 BY_NAME = {trainer.name: trainer.load() for trainer in TRAINERS}
 FITTED = [name for name, trainer in BY_NAME.items() if issubclass(trainer.Params, FitParams)]
+TOOL = [sys.executable, "-m", "constitutional.cli.main"]
 PORTS = {"sft": "demonstrations", "process-reward": "step_labels"}
 
 
@@ -42,12 +43,8 @@ def data(folder: Path, name: str) -> str:
     return f"{{source: jsonl, path: rows.jsonl{records}}}"
 
 
-def weights(
-    root: Path, model: Path, name: str, processes: int, **more: Any
-) -> tuple[dict[str, Any], list[float], Path]:
-    """Train by `constitutional run`; weights, losses and the folder of the model."""
-    from safetensors.torch import load_file
-
+def specify(root: Path, model: Path, name: str, processes: int, **more: Any) -> None:
+    """Write data, and the spec of a training on it."""
     root.mkdir()
     params = {"learning_rate": 1e-3, "epochs": 2, "max_length": 96, "batch_size": 4 // processes,
               "trainer_args": {"logging_steps": 1}, "launch": {"processes": processes}, **more}  # fmt: skip
@@ -57,10 +54,24 @@ def weights(
     }  # fmt: skip
     text = json.dumps(spec)[:-1] + f', "data": {{"rows": {json.dumps(None)}}}}}'
     (root / "spec.yaml").write_text(text.replace('{"rows": null}', f"{{rows: {data(root, name)}}}"))
-    done = subprocess.run([sys.executable, "-m", "constitutional.cli.main", "run", "spec.yaml", "--plain"], cwd=root,
-                          capture_output=True, text=True, check=False, timeout=240)  # fmt: skip
+
+
+def finish(root: Path) -> Path:
+    """Run the spec to its end: the folder of the model."""
+    done = subprocess.run([*TOOL, "run", "spec.yaml", "--plain"], cwd=root, capture_output=True, text=True, check=False,
+                          timeout=280)  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
-    folder = next((root / "runs/together/steps/trained").resolve().glob("main"))
+    return next((root / "runs/together/steps/trained").resolve().glob("main"))
+
+
+def weights(
+    root: Path, model: Path, name: str, processes: int, **more: Any
+) -> tuple[dict[str, Any], list[float], Path]:
+    """Train by `constitutional run`; weights, losses and the folder of the model."""
+    from safetensors.torch import load_file
+
+    specify(root, model, name, processes, **more)
+    folder = finish(root)
     log = [json.loads(line) for line in (folder / "training_log.jsonl").read_text().splitlines()]
     return load_file(folder / "model.safetensors"), [line["loss"] for line in log if "loss" in line], folder
 
