@@ -33,10 +33,14 @@ def run(name: str, folder: Path, model: Path, *more: str) -> dict[str, str]:
     """Train to the end, and say what is in the folder."""
     stage = {trainer.name: trainer.load() for trainer in TRAINERS}[name]
     lora = {"lora": {"r": 4, "dropout": 0.1}} if "lora" in more else {}
-    params = {"learning_rate": 1e-3, "batch_size": 2, "epochs": 3, "max_length": 96, "checkpoint_every": 3, "scheduler": "linear",
+    params: dict[str, Any] = {"learning_rate": 1e-3, "batch_size": 2, "epochs": 3, "max_length": 96, "checkpoint_every": 3, "scheduler": "linear",
               "trainer_args": {"logging_steps": 2}, **lora}  # fmt: skip
     if name in ROUNDS:
         params |= {"reward": {"rules": {"max_words": 1}}, "max_new_tokens": 6, "batch_size": 8, **ROUNDS[name]}
+    if "all" in more:
+        params["trainer_args"]["save_total_limit"] = 99
+    if "accumulated" in more:
+        params |= {"gradient_accumulation": 2, "updates": 2}
     if name in IN_ROUNDS:
         del params["trainer_args"]
     given = ports(name)
@@ -104,12 +108,8 @@ def test_sft_that_is_killed_ends_with_the_same_bytes(model: Path, tmp_path: Path
     undisturbed_equals_killed("sft", tmp_path, model, kills=(8,))
 
 
-#: Goes on and ends, but not bit for bit: the cause is not found.
-RLOO = pytest.param("rloo", marks=pytest.mark.xfail(reason="RLOO does not resume bit for bit", strict=False))
-
-
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["dpo", "reward", "orpo", "kto", "process-reward", "ppo", "online-dpo", "grpo", RLOO])
+@pytest.mark.parametrize("name", ["dpo", "reward", "orpo", "kto", "process-reward", "ppo", "online-dpo", "grpo", "rloo"])
 def test_other_trainers_that_are_killed_twice_end_with_the_same_bytes(name: str, model: Path, tmp_path: Path) -> None:
     undisturbed_equals_killed(name, tmp_path, model)
 
@@ -121,11 +121,41 @@ def test_adapters_whose_training_is_killed_end_with_the_same_bytes(name: str, mo
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["ppo", "online-dpo", "grpo", RLOO])
+@pytest.mark.parametrize("name", ["ppo", "online-dpo", "grpo", "rloo"])
 def test_a_watched_training_that_is_killed_has_the_same_curve_and_keeps_the_same_weights(
     name: str, model: Path, tmp_path: Path
 ) -> None:
     undisturbed_equals_killed(name, tmp_path, model, "watch")
+
+
+def goes_on_from(checkpoints: slice, name: str, tmp_path: Path, model: Path, *more: str) -> None:
+    """From copies of the checkpoints that an undisturbed training left, each in a folder of its own."""
+    expected = run(name, tmp_path / "undisturbed", model, "all", *more)
+    left = (tmp_path / "undisturbed" / "checkpoints").glob("checkpoint-*")
+    found = sorted(left, key=lambda path: int(path.name.partition("-")[2]))
+    assert len(found) > 3
+    for one in found[:-1][checkpoints]:
+        shutil.copytree(one, tmp_path / one.name / "checkpoints" / one.name)
+        assert run(name, tmp_path / one.name, model, "all", *more) == expected, one.name
+
+
+def test_rloo_that_goes_on_in_a_later_epoch_ends_with_the_same_bytes(model: Path, tmp_path: Path) -> None:
+    goes_on_from(slice(2, 3), "rloo", tmp_path, model)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["sft", "dpo", "reward", "orpo", "kto", "process-reward", "grpo", "rloo"])
+def test_a_training_goes_on_from_any_of_its_checkpoints(name: str, model: Path, tmp_path: Path) -> None:
+    """Within an epoch, between two, and in a later one: the order of rows is part of what is gone on with."""
+    goes_on_from(slice(None), name, tmp_path, model)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["grpo", "rloo"])
+def test_groups_of_several_updates_and_batches_go_on_from_any_checkpoint(
+    name: str, model: Path, tmp_path: Path
+) -> None:
+    goes_on_from(slice(None), name, tmp_path, model, "accumulated")
 
 
 # -- which checkpoint ------------------------------------------------------------------------------------------------------

@@ -14,7 +14,7 @@ from constitutional.builtin.rewards.expression import Expression
 from constitutional.builtin.trainers import process_reward
 from constitutional.builtin.trainers.process_reward import ProcessRewardParams, ProcessRewardTrainer
 from tests.backends.families import FAMILIES, tokenizer
-from tests.trainers.support import QUESTIONS, Inputs, contents, train
+from tests.trainers.support import QUESTIONS, Inputs, contents, train, without_dropout
 
 
 def stage(**params: Any) -> ProcessRewardTrainer:
@@ -75,6 +75,27 @@ def test_lora_keeps_its_head_and_its_separator(model: Path, tmp_path: Path, lora
 def test_two_runs_leave_the_same_bytes_wherever_they_are(model: Path, tmp_path: Path) -> None:
     one, two = (train(stage(epochs=1), tmp_path / place, model, step_labels=solutions()) for place in "ab")
     assert contents(one.folder) == contents(two.folder)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.2], ids=["all", "stopped-early"])
+def test_every_step_weighs_the_same_however_the_batches_are_cut(model: Path, tmp_path: Path, share: float) -> None:
+    """Solutions have one to three steps here: the mean of the means of two batches would be another loss."""
+    import torch
+    from safetensors.torch import load_file
+
+    more: dict[str, Any] = {"epochs": 1, "eval_fraction": 0.0, "learning_rate": 1e-3}
+    if share:
+        more["early_stopping"] = {"share": share, "every": 2}
+    model = without_dropout(model, tmp_path / "model")
+    whole, cut = (
+        train(stage(batch_size=size, gradient_accumulation=8 // size, **more), tmp_path / str(size), model,
+              step_labels=solutions())
+        for size in (8, 2)
+    )  # fmt: skip
+    assert cut.figures["last_loss"] == pytest.approx(whole.figures["last_loss"], rel=1e-3)
+    found = load_file(cut.folder / "model.safetensors")
+    for name, weight in load_file(whole.folder / "model.safetensors").items():
+        torch.testing.assert_close(found[name], weight, rtol=0, atol=1e-4)
 
 
 # -- rows ------------------------------------------------------------------------------------------------------------------

@@ -30,6 +30,7 @@ from constitutional.builtin.backends.encoding import DialogueEncoder
 from constitutional.builtin.backends.loading import resolve
 from constitutional.builtin.rewards.contract import Missing, Scorer
 from constitutional.builtin.trainers import adapters, known_args, rl, tokens, training
+from constitutional.builtin.trainers.order import order_callback
 from constitutional.builtin.trainers.parameters import training_arguments
 from constitutional.builtin.trainers.watch.attach import attach
 from constitutional.builtin.trainers.watch.callback import watching_callback
@@ -131,6 +132,7 @@ class GroupTrainer(WholeStage):
             processing_class=tokens.guarded(encoder),
             peft_config=adapters.adapter_config(p.lora, "CAUSAL_LM"),
         )
+        trainer.add_callback(order_callback())
         watching = attach(inputs, ctx, p, encoder, prompts, builder, scorer, trainer.model, lambda: _reference(trainer, start, p),
                           _learned(trainer.model))  # fmt: skip
         if watching is not None:

@@ -185,7 +185,15 @@ def step_trainer() -> Any:
     class StepTrainer(stopping.LossAlone, Trainer):  # type: ignore[misc]
         def __init__(self, **options: Any) -> None:
             super().__init__(**options)
-            self.model_accepts_loss_kwargs = False
+            self.model_accepts_loss_kwargs = True  # the loss below is divided by all that an optimiser step learns from
+
+        def get_batch_samples(self, epoch_iterator: Any, num_batches: int, device: Any) -> tuple[list[Any], Any]:
+            """The batches of an optimiser step, and how many steps of solutions all processes have in theirs."""
+            import torch
+
+            batches, _ = super().get_batch_samples(epoch_iterator, num_batches, device)
+            count = sum(int((batch["right"] >= 0).sum()) for batch in batches)
+            return batches, self.accelerator.gather(torch.tensor(count, device=device)).sum()
 
         def compute_loss(
             self, model: Any, inputs: dict[str, Any], return_outputs: bool = False, num_items_in_batch: Any = None
@@ -193,7 +201,10 @@ def step_trainer() -> Any:
             said = model(input_ids=inputs["input_ids"], attention_mask=inputs["attention_mask"], use_cache=False)
             here = inputs["right"] >= 0
             logit = (said.logits[..., 1] - said.logits[..., 0])[here].float()
-            loss = losses.cross_entropy(logit, inputs["right"][here]).mean()
+            each = losses.cross_entropy(logit, inputs["right"][here])
+            # gradients of several processes are averaged, and solutions of few steps would weigh as much as long ones
+            share = None if num_items_in_batch is None else self.accelerator.num_processes / num_items_in_batch
+            loss = each.mean() if share is None else each.sum() * share
             return (loss, said) if return_outputs else loss
 
     return StepTrainer
