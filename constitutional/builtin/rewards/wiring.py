@@ -19,9 +19,8 @@ from constitutional.api import (
     RewardModel,
     StageParams,
     TemplateName,
-    UserError,
 )
-from constitutional.builtin.rewards.build import Builder, mistakes
+from constitutional.builtin.rewards.build import HOW, NO_REWARD, Builder, mistakes
 from constitutional.builtin.rewards.contract import Scorer
 from constitutional.builtin.rewards.expression import Reward, default, judges, labels
 from constitutional.builtin.rewards.judge import Court, Render, principles_of
@@ -69,15 +68,20 @@ def _named(expression: Reward | None) -> set[str]:
     return set() if expression is None else labels(expression)
 
 
+def connected(ports: Mapping[str, Sequence[str]]) -> list[str]:
+    """The labels of the reward models at the ports that a spec connects."""
+    return [*([ONE] if ONE in ports else []), *ports.get("rewards", ())]
+
+
 def wired(params: ScoringParams, ports: Mapping[str, Sequence[str]], others: Reward | None = None) -> Iterable[str]:
     """What is wrong between the reward as written and the models as connected; `others` may name models too."""
-    known = [*([ONE] if ONE in ports else []), *ports.get("rewards", ())]
+    known = connected(ports)
     if ONE in ports.get("rewards", ()):
         yield f"under `rewards`, `{ONE}` is no label: it is the name of the model at the port `{ONE}`"
         return
     reward = meant(params, known, others)
     if reward is None:
-        yield "there is no reward: connect `reward: NAME`, or write `with: {reward: {rules: ...}}`"
+        yield f"{NO_REWARD}: {HOW}"
         return
     yield from mistakes(reward, [name for name in known if name in labels(reward) or name not in _named(others)])
     local = any(one.server is None for one in (*judges(reward), *judges(others)))
@@ -116,13 +120,7 @@ def scorer_of(inputs: Inputs, params: ScoringParams, constitution: Constitution,
     Raises:
         UserError: if nothing is there to score with, a label is not known, a model is not used, or one cannot be loaded.
     """
-    builder = builder_of(inputs, params, constitution, render)
-    reward = meant(params, list(builder.folders))
-    if reward is None:
-        raise UserError("there is no reward", help="connect `reward: NAME`, or write `with: {reward: {rules: ...}}`")
-    for message in mistakes(reward, list(builder.folders)):
-        raise UserError(message)
-    return builder.scorer(reward)
+    return builder_of(inputs, params, constitution, render).sole(params.reward)
 
 
 def _judge(inputs: Inputs) -> str | None:
