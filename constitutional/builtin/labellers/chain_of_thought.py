@@ -13,11 +13,9 @@ from constitutional.api import (
     Ahead,
     Capability,
     ChoiceRequest,
-    Constitution,
     Forecast,
     Message,
     Pair,
-    Principle,
     Request,
     RowContext,
     RowStage,
@@ -28,10 +26,10 @@ from constitutional.api import (
 )
 from constitutional.builtin.labellers import judging
 from constitutional.builtin.labellers.ahead import Put, labelling
-from constitutional.builtin.labellers.comparing import PairParams, Question, orders, questions, tossed, vote
+from constitutional.builtin.labellers.comparing import PairParams, Question, orders, questions, tossed, votes
 from constitutional.builtin.labellers.judging import Answer, answers, read, shares
 from constitutional.builtin.labellers.reasoning import REFUSAL, trouble
-from constitutional.builtin.labellers.shots import ReasonedShot, compared, joined, seen
+from constitutional.builtin.labellers.shots import ReasonedShot, WithShots, compared, joined
 
 
 def _pattern(text: str) -> str:
@@ -42,7 +40,7 @@ def _pattern(text: str) -> str:
     return text
 
 
-class ChainOfThought(RowStage[Pair, Vote]):
+class ChainOfThought(WithShots, RowStage[Pair, Vote]):
     """Ask for reasons, then for the answer, and read the options' probabilities given those reasons.
 
     After Bai et al. 2022, section 4.1: reasoning makes a judge nearly certain, so its probability is held between 40 and
@@ -79,17 +77,11 @@ class ChainOfThought(RowStage[Pair, Vote]):
 
     @classmethod
     def check(cls, params: Any) -> Iterable[str]:
-        if not judging.two_words(params.options):
-            yield "`options` must be two different words"
+        yield from judging.alike(params.options)
         if params.samples > 1 and params.temperature == 0:
             yield "`samples` are all the same at `temperature: 0`: give a temperature"
         if params.clamp is not None and not 0.0 <= params.clamp[0] < params.clamp[1] <= 1.0:
             yield "`clamp` must be two rising numbers from 0 to 1, such as [0.4, 0.6]"
-
-    @classmethod
-    def sees(cls, params: Any, constitution: Constitution) -> Sequence[Principle]:
-        """Those that can be drawn or are shown.  Raises `UserError` where there are none."""
-        return seen(params, constitution)
 
     @classmethod
     def forecast(cls, params: Any, ahead: Ahead) -> Forecast:
@@ -101,8 +93,7 @@ class ChainOfThought(RowStage[Pair, Vote]):
         """Raises `Unanswered` where not one question was answered."""
         asked = questions(row, self.params, self.path, ctx, self.params.samples)
         said = await answers(self._ask(row, ctx, question) for question in asked)
-        return [vote(row, self.path, index, question, answer, self.params.template)
-                for index, (question, answer) in enumerate(zip(asked, said, strict=True))]  # fmt: skip
+        return votes(row, self.path, asked, said, self.params.template)
 
     async def _ask(self, row: Pair, ctx: RowContext, question: Question) -> Answer:
         p, judge = self.params, question.judge.port
