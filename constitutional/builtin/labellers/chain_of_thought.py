@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterable, Sequence
-from typing import Annotated, Any, ClassVar
+from typing import Any, ClassVar
 
-from pydantic import AfterValidator, Field
+from pydantic import Field
 
 from constitutional.api import (
     Ahead,
@@ -30,14 +29,7 @@ from constitutional.builtin.labellers.comparing import PairParams, Question, ord
 from constitutional.builtin.labellers.judging import Answer, answers, read, shares
 from constitutional.builtin.labellers.reasoning import REFUSAL, trouble
 from constitutional.builtin.labellers.shots import ReasonedShot, WithShots, compared, joined
-
-
-def _pattern(text: str) -> str:
-    try:
-        re.compile(text)
-    except re.error as error:
-        raise ValueError(f"not a regular expression: {error}") from error
-    return text
+from constitutional.builtin.patterns import Pattern
 
 
 class ChainOfThought(WithShots, RowStage[Pair, Vote]):
@@ -70,7 +62,7 @@ class ChainOfThought(WithShots, RowStage[Pair, Vote]):
         """How freely to sample the reasoning; several samples need more than 0."""
         max_new_tokens: int = Field(default=512, ge=1)
         """Reasoning that is longer is cut off, and the vote abstains."""
-        refusal: Annotated[str, AfterValidator(_pattern)] = REFUSAL
+        refusal: Pattern = REFUSAL
         """A regular expression, in any case: reasoning that begins so refuses to judge; empty for none."""
 
     params: Params

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import Field
 
@@ -17,6 +17,7 @@ from constitutional.api import (
     Port,
     Principle,
     RewardModel,
+    Stage,
     StageParams,
     TemplateName,
 )
@@ -55,6 +56,19 @@ class ScoringParams(StageParams):
 
     judge_template: TemplateName = "score/rlaif"
     """The prompt of `judge`; it is given `transcript`, `response`, `principle`, `low` and `high`."""
+
+
+class Rewarded(Stage):
+    """What a stage that is given a reward sees and refuses; stands before its shape: `class X(Rewarded, WholeStage)`."""
+
+    @classmethod
+    def sees(cls, params: Any, constitution: Constitution) -> Sequence[Principle]:
+        """The principles that a judge in the reward may rate by.  Raises `UserError` where there are none."""
+        return seen(params, constitution)
+
+    @classmethod
+    def wired(cls, params: Any, ports: Mapping[str, Sequence[str]]) -> Iterable[str]:
+        return wired(params, ports)
 
 
 def meant(params: ScoringParams, known: Sequence[str], others: Reward | None = None) -> Reward | None:
