@@ -13,11 +13,12 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
-from constitutional.api import MAIN, Flow, Inputs, Outputs, PolicyModel, Port, Preference, WholeContext, WholeStage
+from constitutional.api import MAIN, Inputs, Outputs, PolicyModel, Port, Preference, WholeContext
 from constitutional.builtin.backends.encoding import DialogueEncoder
 from constitutional.builtin.math import losses
 from constitutional.builtin.trainers import known_args, launch, preferences, stopping, tokens, training
 from constitutional.builtin.trainers.parameters import FitParams, training_arguments
+from constitutional.builtin.trainers.stages import FitTrainer
 
 LOSSES: dict[str, Callable[..., Any]] = {
     "sigmoid": losses.dpo, "ipo": losses.ipo, "hinge": losses.hinge, "robust": losses.robust,
@@ -43,11 +44,10 @@ class DpoParams(FitParams):
     """Peak learning rate of AdamW."""
 
 
-class DpoTrainer(WholeStage):
+class DpoTrainer(FitTrainer):
     """Optimise a policy on preferences directly (Rafailov et al. 2023), soft labels and all."""
 
     kind, name, version = "trainer", "dpo", 1
-    isolated = True
     Params = DpoParams
     takes: ClassVar[Mapping[str, Port]] = {
         "model": Port(PolicyModel, about="the policy to start from"),
@@ -58,18 +58,10 @@ class DpoTrainer(WholeStage):
     }
 
     @classmethod
-    def gives(cls, params: Any) -> Mapping[str, Flow]:
-        return {MAIN: PolicyModel}
-
-    @classmethod
     def check(cls, params: DpoParams) -> Iterable[str]:
         yield from known_args.all_mistakes("dpo", params)
         if (params.loss == "robust") != (params.flip_rate is not None):
             yield "`loss: robust` and `flip_rate` go together"
-
-    @classmethod
-    def processes(cls, params: DpoParams) -> int:
-        return launch.processes(params)
 
     def run(self, inputs: Inputs, ctx: WholeContext) -> Outputs:
         training.begin(self.params)

@@ -11,12 +11,13 @@ from typing import Any, ClassVar
 
 from pydantic import Field
 
-from constitutional.api import MAIN, Flow, Inputs, Outputs, PolicyModel, Port, Preference, WholeContext, WholeStage
+from constitutional.api import MAIN, Inputs, Outputs, PolicyModel, Port, Preference, WholeContext
 from constitutional.builtin.backends.encoding import DialogueEncoder
 from constitutional.builtin.math import losses
 from constitutional.builtin.trainers import known_args, launch, preferences, stopping, tokens, training
 from constitutional.builtin.trainers.dpo import PairCollator, logps
 from constitutional.builtin.trainers.parameters import FitParams, training_arguments
+from constitutional.builtin.trainers.stages import FitTrainer
 
 
 class OrpoParams(FitParams):
@@ -32,7 +33,7 @@ class OrpoParams(FitParams):
     """Peak learning rate of AdamW."""
 
 
-class OrpoTrainer(WholeStage):
+class OrpoTrainer(FitTrainer):
     """Teach a policy the chosen answers and to prefer them, in one stage (Hong et al. 2024, arXiv 2403.07691).
 
     The likelihood is of the completion alone, as in the paper's equation 2; TRL's experimental trainer counts the
@@ -40,7 +41,6 @@ class OrpoTrainer(WholeStage):
     """
 
     kind, name, version = "trainer", "orpo", 1
-    isolated = True
     Params = OrpoParams
     takes: ClassVar[Mapping[str, Port]] = {
         "model": Port(PolicyModel, about="the policy to start from; a base or fine-tuned model"),
@@ -48,16 +48,8 @@ class OrpoTrainer(WholeStage):
     }
 
     @classmethod
-    def gives(cls, params: Any) -> Mapping[str, Flow]:
-        return {MAIN: PolicyModel}
-
-    @classmethod
     def check(cls, params: OrpoParams) -> Iterable[str]:
         return known_args.all_mistakes("orpo", params)
-
-    @classmethod
-    def processes(cls, params: OrpoParams) -> int:
-        return launch.processes(params)
 
     def run(self, inputs: Inputs, ctx: WholeContext) -> Outputs:
         training.begin(self.params)
