@@ -16,7 +16,8 @@ from pydantic import Field
 from constitutional.api import MAIN, Inputs, Outputs, PolicyModel, Port, Preference, WholeContext
 from constitutional.builtin.backends.encoding import DialogueEncoder
 from constitutional.builtin.math import losses
-from constitutional.builtin.trainers import known_args, launch, preferences, stopping, tokens, training
+from constitutional.builtin.trainers import known_args, preferences, stopping, tokens, training
+from constitutional.builtin.trainers.measured import MeasuredLoss
 from constitutional.builtin.trainers.parameters import FitParams, training_arguments
 from constitutional.builtin.trainers.stages import FitTrainer
 
@@ -154,21 +155,19 @@ def dpo_trainer() -> Any:
     """transformers' `Trainer` with the loss of preferences."""
     from transformers import Trainer
 
-    class PreferenceTrainer(stopping.LossAlone, Trainer):  # type: ignore[misc]
+    class PreferenceTrainer(MeasuredLoss, Trainer):  # type: ignore[misc]
+        measure = "margin"
+
         def __init__(self, *, params: DpoParams, **options: Any) -> None:
             super().__init__(**options)
-            self.model_accepts_loss_kwargs = False
             self._params = params
-            self._margins: list[float] = []
 
         def compute_loss(
             self, model: Any, inputs: dict[str, Any], return_outputs: bool = False, num_items_in_batch: Any = None
         ) -> Any:
             chosen, rejected = logps(model, inputs, mean=self._params.loss == "ipo").chunk(2)
             reference_chosen, reference_rejected = inputs["reference"].chunk(2)
-            if model.training:
-                moved = (chosen - reference_chosen) - (rejected - reference_rejected)
-                self._margins.append(float(moved.detach().mean()))
+            self.measured(model, (chosen - reference_chosen) - (rejected - reference_rejected))
             more = {} if self._params.flip_rate is None else {"flip_rate": self._params.flip_rate}
             loss = LOSSES[self._params.loss](
                 chosen,
@@ -180,11 +179,5 @@ def dpo_trainer() -> Any:
                 **more,
             )
             return (loss, {}) if return_outputs else loss
-
-        def log(self, logs: dict[str, float], *rest: Any, **named: Any) -> None:
-            if self._margins and "loss" in logs:
-                logs["margin"] = launch.average(self, self._margins)
-                self._margins.clear()
-            super().log(logs, *rest, **named)
 
     return PreferenceTrainer

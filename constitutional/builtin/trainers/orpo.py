@@ -14,8 +14,9 @@ from pydantic import Field
 from constitutional.api import MAIN, Inputs, Outputs, PolicyModel, Port, Preference, WholeContext
 from constitutional.builtin.backends.encoding import DialogueEncoder
 from constitutional.builtin.math import losses
-from constitutional.builtin.trainers import known_args, launch, preferences, stopping, tokens, training
+from constitutional.builtin.trainers import known_args, preferences, stopping, tokens, training
 from constitutional.builtin.trainers.dpo import PairCollator, logps
+from constitutional.builtin.trainers.measured import MeasuredLoss
 from constitutional.builtin.trainers.parameters import FitParams, training_arguments
 from constitutional.builtin.trainers.stages import FitTrainer
 
@@ -84,26 +85,19 @@ def orpo_trainer() -> Any:
     """transformers' `Trainer` with the loss of odds ratios."""
     from transformers import Trainer
 
-    class OddsTrainer(stopping.LossAlone, Trainer):  # type: ignore[misc]
+    class OddsTrainer(MeasuredLoss, Trainer):  # type: ignore[misc]
+        measure = "log_odds_ratio"
+
         def __init__(self, *, weight: float, **options: Any) -> None:
             super().__init__(**options)
-            self.model_accepts_loss_kwargs = False
             self._weight = weight
-            self._odds: list[float] = []
 
         def compute_loss(
             self, model: Any, inputs: dict[str, Any], return_outputs: bool = False, num_items_in_batch: Any = None
         ) -> Any:
             chosen, rejected = logps(model, inputs, mean=True).chunk(2)
-            if model.training:
-                self._odds.append(float((losses.log_odds(chosen) - losses.log_odds(rejected)).detach().mean()))
+            self.measured(model, losses.log_odds(chosen) - losses.log_odds(rejected))
             loss = losses.orpo(chosen, rejected, inputs["p_chosen"], weight=self._weight)
             return (loss, {}) if return_outputs else loss
-
-        def log(self, logs: dict[str, float], *rest: Any, **named: Any) -> None:
-            if self._odds and "loss" in logs:
-                logs["log_odds_ratio"] = launch.average(self, self._odds)
-                self._odds.clear()
-            super().log(logs, *rest, **named)
 
     return OddsTrainer
