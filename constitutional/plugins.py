@@ -18,7 +18,7 @@ from functools import cache
 from importlib.metadata import entry_points
 from pathlib import Path
 from types import ModuleType
-from typing import Any, Generic, TypeVar, cast
+from typing import Any, TypeVar, cast
 
 import pluggy
 
@@ -26,52 +26,18 @@ from constitutional import hookspecs
 from constitutional.backend import Backend
 from constitutional.deferred import Deferred
 from constitutional.errors import PluginError
+from constitutional.given import BUILTIN, Installed, Registered, identity, port_of
 from constitutional.records import RECORDS, Record
 from constitutional.source import Executor, LintRule, Reporter, Source, TemplatePack
-from constitutional.stage import KINDS, Stage
+from constitutional.stage import Stage
+
+__all__ = ["BUILTIN", "Installed", "Loaded", "Registered", "Registry", "installed"]
 
 GROUP = "constitutional"
-BUILTIN = "builtin"
 SLOW_IMPORT_SECONDS = 1.0
 KILL_SWITCH = "CONSTITUTIONAL_PLUGINS"
 
 T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True)
-class Installed:
-    """A plugin as its metadata tells it; nothing has been imported."""
-
-    name: str
-    module: str
-    distribution: str
-    version: str
-
-    def __str__(self) -> str:
-        return f"plugin `{self.name}` ({self.distribution} {self.version})"
-
-
-@dataclass(frozen=True, slots=True)
-class Registered(Generic[T]):
-    """A class that a plugin gave, and the plugin that is to be blamed for it."""
-
-    given: type[T] | Deferred
-    plugin: Installed
-
-    @property
-    def cls(self) -> type[T]:
-        """The class, imported now where it was deferred.
-
-        Raises:
-            PluginError: if it fails on import, or is not what was announced.
-        """
-        return _fetched(self.given, self.plugin) if isinstance(self.given, Deferred) else self.given
-
-    @property
-    def path(self) -> str:
-        """The name that a spec writes: bare for built-ins, `acme/name` for others."""
-        name = str(cast("Any", self.given).name)
-        return name if self.plugin.name == BUILTIN else f"{self.plugin.name}/{name}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -355,7 +321,7 @@ class _Giver:
         given = cast("list[type[T] | Deferred]", self.objects(hook, (type, Deferred)))
         seen: set[tuple[str, str]] = set()
         for cls in given:
-            key = self._key(hook, cls, cast("type", base))
+            key = identity(self.plugin, hook, cls, cast("type", base))
             if key in seen:
                 raise PluginError(f"{self.plugin}: hook `{hook}` gave two things called `{'/'.join(key).strip('/')}`")
             seen.add(key)
@@ -365,49 +331,8 @@ class _Giver:
         return {cast("Any", one).name: Registered(one, self.plugin) for one in self.classes(hook, base)}
 
     def records(self) -> dict[str, type[Record]]:
-        taken = {record.port for record in RECORDS} | {"rows", "with", "model", "models", "require", "about", *KINDS}
         given = cast("list[type[Record]]", self.objects("constitutional_records", type))
-        for cls in given:
-            if not issubclass(cls, Record) or cls.port in taken:
-                raise PluginError(f"{self.plugin}: record {cls.__name__} needs a port name of its own")
-        return {cls.port: cls for cls in given}
-
-    def _promised(self, hook: str, one: Deferred, base: type[Any]) -> tuple[str, str]:
-        if not one.name or "/" in one.name or ":" not in one.target or (one.kind in KINDS) is not (base is Stage):
-            raise PluginError(f"{self.plugin}: hook `{hook}` gave {one!r:.80}, which cannot be used",
-                              help="write Deferred(name, 'package.module:Class'), with `kind` for a stage")  # fmt: skip
-        return one.kind, one.name
-
-    def _key(self, hook: str, cls: type[Any] | Deferred, base: type[Any]) -> tuple[str, str]:
-        if isinstance(cls, Deferred):
-            return self._promised(hook, cls, base)
-        if not (isinstance(cls, type) and issubclass(cls, base)):
-            raise PluginError(f"{self.plugin}: hook `{hook}` gave {cls!r:.60}, not a subclass of {base.__name__}")
-        name = getattr(cls, "name", None) or getattr(cls, "code", None)
-        if not isinstance(name, str) or "/" in name:
-            raise PluginError(f"{self.plugin}: {cls.__name__} has no usable `name`", help="set `name` on the class")
-        kind = getattr(cls, "kind", "")
-        if base is Stage and kind not in KINDS:
-            raise PluginError(f"{self.plugin}: {cls.__name__} has no legal `kind`", help=f"one of {', '.join(KINDS)}")
-        if inspect.isabstract(cls):
-            missing = ", ".join(sorted(cls.__abstractmethods__))
-            raise PluginError(f"{self.plugin}: {cls.__name__} leaves out {missing}")
-        return kind, name
-
-
-@cache
-def _fetched(one: Deferred, plugin: Installed) -> type[Any]:
-    try:
-        found = one.load()
-    except KeyboardInterrupt:
-        raise
-    except BaseException as error:
-        said = f"{plugin}: {one.target} failed on import: {type(error).__name__}: {error}"
-        raise PluginError(said, help=f"mend or uninstall {plugin.distribution}; nothing else uses it") from error
-    name = getattr(found, "name", None) or getattr(found, "code", None)
-    if name != one.name or getattr(found, "kind", "") != one.kind or inspect.isabstract(found):
-        raise PluginError(f"{plugin}: {one.target} is not what was announced, {one.kind or 'a'} `{one.name}`")
-    return found
+        return {port_of(self.plugin, cls): cls for cls in given}
 
 
 def _listed(returned: object) -> Iterator[Any]:

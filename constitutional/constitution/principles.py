@@ -13,7 +13,7 @@ from constitutional.constitution.support import read_support
 from constitutional.diagnostic import Label, Span
 from constitutional.spec import shape
 from constitutional.spec.findings import Findings, did_you_mean
-from constitutional.spec.yamltree import MapNode, Node, Scalar
+from constitutional.spec.yamltree import Entry, MapNode, Node, Scalar
 
 TEXT_KEYS: Final = ("rule", "critique", "revision", "compare")
 PRINCIPLE_KEYS: Final = (
@@ -64,15 +64,15 @@ def _principle(
     made = worded(name or str(number), texts, group, weight(node, findings), _examples(node, findings),
                   truth(node, "core", findings))  # fmt: skip
     made = replace(made, about=optional_text(node, "about", findings) or "", support=read_support(node, findings))
-    places = {"id": at, **{entry.name: _place(entry.name, entry.value, entry.key) for entry in node.entries}}
+    places = {"id": at, **{entry.name: _place(entry) for entry in node.entries}}
     part.principles.setdefault(
         made.id, Written(made, places, truth(node, "override", findings), ignored(node, findings))
     )
 
 
-def _place(name: str, value: Node, key: Scalar) -> Span:
+def _place(entry: Entry) -> Span:
     """Where to point for a key: at its value, but for lists and mappings at the key."""
-    return value.span if isinstance(value, Scalar) else key.span
+    return entry.value.span if isinstance(entry.value, Scalar) else entry.key.span
 
 
 def _unique(name: str, node: Node, part: Part, findings: Findings) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -102,12 +102,14 @@ class _Run:
             self.store.journal.forget(plan[name].fingerprint)
         self.done = {name for name, step in plan.steps.items() if self.store.artifacts.has(step.fingerprint)}
         self.reused = set(self.done)
+        #: What the run before said of each step.
+        self._before: Mapping[str, Any] = folder.manifest().get("steps", {})
         self._observers = observers
         self._say = say
         self._started = time.monotonic()
 
     def start(self) -> Result:
-        self._write_start()
+        self.folder.write_text("spec.yaml", self.plan.spec_text)
         if len(self.done) == len(self.plan.steps):
             return self._finish(self._events(), None)
         events = self._events()
@@ -164,7 +166,7 @@ class _Run:
                     raise over
                 for task in finished:
                     task.result()
-                    await self._settle(running.pop(task), running.values(), dispatcher)
+                    await self._settle(running.pop(task), dispatcher)
         finally:
             for task in running:
                 task.cancel()
@@ -178,9 +180,7 @@ class _Run:
                 task.cancel()
             execution.close()
 
-    async def _settle(
-        self, unit: Sequence[Step], running: Iterator[Sequence[Step]] | Any, dispatcher: Dispatcher
-    ) -> None:
+    async def _settle(self, unit: Sequence[Step], dispatcher: Dispatcher) -> None:
         """Mark a unit done, link its artifacts, and free the models that nobody needs any more."""
         for step in unit:
             self.done.add(step.name)
@@ -188,7 +188,7 @@ class _Run:
         left = [step for name, step in self.plan.steps.items() if name not in self.done]
         await dispatcher.close(keep=frozenset(use.fingerprint for step in left for use in step.models.values()))
 
-    def _ready(self, running: Any) -> Iterator[Sequence[Step]]:
+    def _ready(self, running: Iterable[Sequence[Step]]) -> Iterator[Sequence[Step]]:
         """Units that can start now.  A trainer starts alone; nothing that needs the accelerator starts beside it."""
         busy = {step.name for unit in running for step in unit}
         todo = [step for name, step in self.plan.steps.items() if name not in self.done and name not in busy]
@@ -204,11 +204,7 @@ class _Run:
             busy |= {step.name for step in unit}
             yield unit
 
-    # -- before and after --------------------------------------------------------------------------------------------
-
-    def _write_start(self) -> None:
-        self.folder.write_text("spec.yaml", self.plan.spec_text)
-        self._previous = self.folder.manifest()
+    # -- the end ------------------------------------------------------------------------------------------------------
 
     def _finish(self, events: Events, error: ConstitutionalError | None) -> Result:
         for name in self.reused:
@@ -228,15 +224,14 @@ class _Run:
 
     def _write_manifest(self, status: str) -> None:
         """Steps that were not reached keep what the run before said of them, so that reasons stay explainable."""
-        before = self._previous.get("steps", {})
         steps = {}
         for name, step in self.plan.steps.items():
             if name in self.done:
                 steps[name] = {"stage": step.path, "fingerprint": step.fingerprint, "parts": step.parts, "place": step.place,
                                "needs": sorted(step.needs()),
                                "outputs": {out: flow.port for out, flow in step.gives.items()}}  # fmt: skip
-            elif name in before:
-                steps[name] = before[name]
+            elif name in self._before:
+                steps[name] = self._before[name]
         self.folder.write_manifest(steps, spec=str(self.plan.spec_path), name=self.plan.name, status=status)
 
 

@@ -90,17 +90,20 @@ class _Told:
 
     def __init__(self, path: Path, report: Report) -> None:
         self._path, self._report = path, report
+        #: Bytes that were read, up to the end of a line.
         self._read = 0
 
     def read(self) -> None:
         if not self._path.exists():
             return
-        lines = self._path.read_text(encoding="utf-8").splitlines(keepends=True)
-        whole = lines[:-1] if lines and not lines[-1].endswith("\n") else lines
-        for line in whole[self._read :]:
+        with self._path.open("rb") as file:
+            file.seek(self._read)
+            new = file.read()
+        whole = new[: new.rfind(b"\n") + 1]
+        self._read += len(whole)
+        for line in whole.splitlines():
             said = json.loads(line)
             self._report(said["done"], said["total"], **said["metrics"])
-        self._read = len(whole)
 
 
 def _clear(folder: Path) -> None:

@@ -40,12 +40,12 @@ def explain(plan: Plan, folder: RunFolder) -> Mapping[str, Why]:
             found[name] = Why(State.DONE, "")
             continue
         done = store.journal.count(step.fingerprint) if step.shape is Shape.ROW and store.has_journal else 0
-        reason = _reason(step, before.get(name), plan, store.artifacts)
+        reason = _reason(step, before.get(name), store.artifacts)
         found[name] = Why(State.PARTLY if done else State.TO_DO, reason, done, _rows_in(step, store.artifacts))
     return found
 
 
-def _reason(step: Step, before: Mapping[str, Any] | None, plan: Plan, artifacts: Artifacts) -> str:
+def _reason(step: Step, before: Mapping[str, Any] | None, artifacts: Artifacts) -> str:
     if before is None:
         return "new"
     if before["fingerprint"] == step.fingerprint:

@@ -8,7 +8,7 @@ from heapq import heappop, heappush
 from typing import TYPE_CHECKING, Any
 
 from constitutional.spec.checked import CheckedData, CheckedModel, Edge
-from constitutional.spec.findings import Findings, did_you_mean, listed
+from constitutional.spec.findings import Findings, did_you_mean, guessed, listed
 from constitutional.spec.model import Form, PortValue, Ref, StageSpec
 from constitutional.spec.names import Names
 from constitutional.spec.stages import KINDS, STAGE_KEYS
@@ -70,9 +70,7 @@ def check_ports(draft: Draft, findings: Findings) -> None:
         label = did_you_mean(port, [*known, *STAGE_KEYS], f"it takes: {', '.join(sorted([*known, *STAGE_KEYS]))}")
         message = f"{draft.title} has no input `{port}`"
         findings.report("unknown-input", message, ports[port].key_span, label, help=_help_unknown(port, draft))
-    meant = {
-        did_you_mean(port, known, "-").strip("?").removeprefix("did you mean ").strip("`") for port in unknown[:50]
-    }
+    meant = {guess for port in unknown[:50] if (guess := guessed(port, known))}
     missing = [p for p in known if p not in ports and p not in meant and not (p in takes and takes[p].optional)]
     missing = [p for p in missing if not _stood_for(p, asks, {*ports, *meant})]
     if missing and not draft.spec.broken:

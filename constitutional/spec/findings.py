@@ -64,10 +64,15 @@ def _key(span: Span) -> tuple[int, int, int]:
 def did_you_mean(word: str, known: Iterable[str], otherwise: str = "") -> str:
     """A label: the nearest known name, or what there is."""
     names = list(islice(known, _MOST_NAMES))
-    guess = nearest(word, names)
+    guess = guessed(word, names)
     if guess:
         return f"did you mean `{guess}`?"
     return otherwise or listed(names)
+
+
+def guessed(word: str, known: Iterable[str]) -> str | None:
+    """The known name that a word was most likely meant to be; of very many, the first ones are tried."""
+    return nearest(word, islice(known, _MOST_NAMES))
 
 
 def listed(names: Iterable[str], what: str = "there is", limit: int = 12) -> str:

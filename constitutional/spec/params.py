@@ -12,7 +12,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar
 
-from constitutional.spec.findings import MOST, Findings, did_you_mean, listed
+from constitutional.spec.findings import MOST, Findings, did_you_mean, guessed, listed
 from constitutional.spec.shape import ENV
 from constitutional.spec.text import Span
 from constitutional.spec.wording import expected
@@ -290,7 +290,8 @@ def missing_file(path: Path, node: Node, findings: Findings) -> None:
     folder = path.parent
     label = f"there is no folder `{folder.name}` either"
     if exists(folder):
-        label = did_you_mean(path.name, _files(folder), "-").removeprefix("-")
+        guess = guessed(path.name, _files(folder))
+        label = f"did you mean `{guess}`?" if guess else ""
     help = "paths are relative to the file they are written in"
     findings.report("missing-file", f"There is no file `{text:.200}`", node.span, label, help=help)
 

@@ -8,7 +8,7 @@ from typing import Final
 
 from constitutional.ids import Json
 from constitutional.spec import shape
-from constitutional.spec.findings import Findings, did_you_mean
+from constitutional.spec.findings import Findings, guessed
 from constitutional.spec.matrix import read_matrix
 from constitutional.spec.model import AnyStage, DataSpec, ExecutorSpec, ModelSpec, PathValue, PluginRef, Spec
 from constitutional.spec.stages import RESERVED_NAMES, read_stages
@@ -202,7 +202,7 @@ def _configured(
             continue
         shape.check_env(inner, findings)
         if inner.entry(kind_key) is None:
-            meant = next((e.key for e in inner.entries if did_you_mean(e.name, [kind_key], "-") != "-"), None)
+            meant = next((e.key for e in inner.entries if guessed(e.name, [kind_key])), None)
             label = "" if meant is None else f"did you mean `{kind_key}`?"
             message = f"`{entry.name}` does not say its `{kind_key}`"
             findings.report("missing-key", message, (meant or entry.key).span, label, help=f"write {example}")

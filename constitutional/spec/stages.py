@@ -9,13 +9,13 @@ from math import prod
 from typing import Final
 
 from constitutional.spec import shape
-from constitutional.spec.findings import Findings, did_you_mean, listed
+from constitutional.spec.findings import Findings, did_you_mean, guessed, listed
 from constitutional.spec.matrix import MAX_CELLS, cells, read_matrix, with_values
 from constitutional.spec.model import PREVIOUS, AnyStage, Bounds, Form, PortValue, Ref, RepeatSpec, StageSpec
 from constitutional.spec.text import Label
 from constitutional.spec.yamltree import Entry, ListNode, MapNode, Node, Scalar, plain
 
-#: The seven kinds of stage, and the row operations.
+#: Those of `constitutional.stage`, which imports too much for a spec to be checked in no time; a test holds the two together.
 KINDS: Final = ("generator", "critic", "reviser", "labeller", "debiaser", "trainer", "evaluator", "transform")
 #: Keys of a stage that are neither its kind nor a port.
 STAGE_KEYS: Final = ("with", "require", "about", "matrix")
@@ -107,9 +107,9 @@ def _kind(entry: Entry, node: MapNode, findings: Findings) -> Entry | None:
 def _meant_kind(node: MapNode) -> tuple[Entry, str] | None:
     """The key that was most likely meant to be the kind: one whose nearest reserved word is a kind."""
     for e in node.entries:
-        guess = did_you_mean(e.name, [*KINDS, "repeat"], "")
-        if guess.startswith("did you mean") and isinstance(e.value, Scalar):
-            return e, guess.split("`")[1]
+        guess = guessed(e.name, [*KINDS, "repeat"])
+        if guess is not None and isinstance(e.value, Scalar):
+            return e, guess
     return None
 
 
@@ -146,8 +146,8 @@ def _read_input(entry: Entry, findings: Findings) -> PortValue:
     """A port, or a key that was meant to be `with` and its like: what stands there are no names."""
     attempt = Findings()
     value = read_port(entry, attempt)
-    label = did_you_mean(entry.name, STAGE_KEYS, "-") if attempt.diagnostics else "-"
-    if label != "-":
+    if attempt.diagnostics and guessed(entry.name, STAGE_KEYS):
+        label = did_you_mean(entry.name, STAGE_KEYS)
         findings.report("unknown-key", f"A stage has no key `{entry.name}`", entry.key.span, label)
         return value
     for found in attempt.diagnostics:

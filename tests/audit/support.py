@@ -7,6 +7,11 @@ import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from click.testing import CliRunner
+
+from constitutional.audit.sample import read_key
+from constitutional.cli.audit import audit
+
 SPEC = r"""
 constitutional: 1
 name: tiny
@@ -68,3 +73,31 @@ def filled(sheet: Path, name: str, person: Person) -> Path:
         out.writeheader()
         out.writerows({**row, "verdict": person(row)} for row in rows)
     return made
+
+
+def call(command, *words):
+    return CliRunner().invoke(command, [str(word) for word in words], standalone_mode=False, catch_exceptions=False)
+
+
+def drawn(here, *more, step="votes", run="tiny", out="s.csv"):
+    said = call(audit, "sample", run, step, "-o", out, *more).output
+    return here / out, read_key(here / "s.key.json"), said
+
+
+def imported(here, *files, more=()):
+    call(
+        audit,
+        "import",
+        *files,
+        "--key",
+        "s.key.json",
+        "-o",
+        "sv.jsonl",
+        "--preferences",
+        "sp.jsonl",
+        "--report",
+        "sr.json",
+        "--force",
+        *more,
+    )
+    return json.loads((here / "sr.json").read_text())

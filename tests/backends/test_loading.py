@@ -15,6 +15,7 @@ import pytest
 
 from constitutional.api import UserError
 from constitutional.builtin.backends import loading
+from tests.backends import tiny
 
 
 class Bomb:
@@ -142,9 +143,7 @@ def test_an_honest_folder_passes(llama: Path) -> None:
 
 
 def test_a_hostile_adapter_is_refused(llama: Path, tmp_path: Path) -> None:
-    from tests.backends.test_transformers import adapter
-
-    small = adapter(llama, tmp_path / "adapter")
+    small = tiny.adapter(llama, tmp_path / "adapter")
     (small / "adapter_model.bin").write_bytes(pickle.dumps(Bomb(tmp_path / "canary")))
     with pytest.raises(UserError, match="may run code"):
         loading.load_model(str(llama), device="cpu", dtype=None, attention="sdpa", revision=None, adapter=small)

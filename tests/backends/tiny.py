@@ -33,3 +33,19 @@ def save(
     model.save_pretrained(folder, safe_serialization=True)
     tok.save_pretrained(folder)
     return folder
+
+
+def adapter(model: Path, folder: Path) -> Path:
+    """A random adapter of low rank for a saved model."""
+    import torch
+    from peft import LoraConfig, get_peft_model
+    from transformers import AutoModelForCausalLM
+
+    with torch.random.fork_rng():
+        torch.manual_seed(3)
+        made = get_peft_model(
+            AutoModelForCausalLM.from_pretrained(model),
+            LoraConfig(r=4, target_modules="all-linear", init_lora_weights=False),
+        )
+    made.save_pretrained(folder)
+    return folder

@@ -7,8 +7,10 @@ from typing import Any
 
 import pytest
 
+from constitutional import stage
 from constitutional.parameters import Params
 from constitutional.spec.schema import modeline, schema
+from constitutional.spec.stages import KINDS
 from constitutional.spec.text import Source
 from constitutional.spec.yamltree import parse, plain
 from tests.spec.fixtures import FOLDER
@@ -79,6 +81,10 @@ def test_a_number_may_come_from_the_environment(validator: Any) -> None:
     assert validator.is_valid(spec)
     spec["stages"]["draft"]["with"]["temperature"] = "hot"
     assert not validator.is_valid(spec)
+
+
+def test_kinds_are_those_of_the_contract() -> None:
+    assert KINDS == stage.KINDS
 
 
 def test_limits_are_those_of_the_engine(validator: Any) -> None:

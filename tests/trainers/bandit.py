@@ -7,6 +7,8 @@ from pathlib import Path
 from constitutional.api import Prompt, user
 
 WORDS = tuple("abcdefgh")
+#: A gold reward for policies that are taught to say `c`: it falls as they learn.
+GOLD = {"rules": {"lacks": ["c"]}}
 TEMPLATE = (
     "{% for m in messages %}{{ '<' + m['role'] + '> ' + m['content'] + ' <end> ' }}{% endfor %}"
     "{% if add_generation_prompt %}{{ '<assistant> ' }}{% endif %}"
@@ -58,3 +60,9 @@ def first_words(folder: Path) -> dict[str, float]:
         ]
     mean = torch.stack(rows).mean(0)
     return {word: float(mean[tok.convert_tokens_to_ids(word)]) for word in WORDS}
+
+
+def held_out(count: int = 8) -> list[Prompt]:
+    """Prompts of three words."""
+    return [Prompt(row_id=f"h{i}", prompt=(user(f"{WORDS[i % 8]} {WORDS[(i + 3) % 8]} {WORDS[(i + 5) % 8]}"),))
+            for i in range(count)]  # fmt: skip

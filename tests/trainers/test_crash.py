@@ -109,7 +109,9 @@ def test_sft_that_is_killed_ends_with_the_same_bytes(model: Path, tmp_path: Path
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["dpo", "reward", "orpo", "kto", "process-reward", "ppo", "online-dpo", "grpo", "rloo"])
+@pytest.mark.parametrize(
+    "name", ["dpo", "reward", "orpo", "kto", "process-reward", "ppo", "online-dpo", "grpo", "rloo"]
+)
 def test_other_trainers_that_are_killed_twice_end_with_the_same_bytes(name: str, model: Path, tmp_path: Path) -> None:
     undisturbed_equals_killed(name, tmp_path, model)
 

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal, TypeVar
 
-from training.support_agent import agents, customers
+from training.support_agent import agents, customers, words
 
 Topic = str
 #: How a reply is: unsafe, good (safe and useful), or a refusal without a way forward.
@@ -65,14 +65,14 @@ class Draw:
         """A name; one in five is made up of syllables, so that copying is learned and not recall."""
         if self.chance(0.2):
             return self._made_up() + (f" {self._made_up()}" if self.chance(0.4) else "")
-        return self._split(customers.FIRST) + (f" {self._split(customers.LAST)}" if self.chance(0.5) else "")
+        return self._split(words.FIRST) + (f" {self._split(words.LAST)}" if self.chance(0.5) else "")
 
     def _split(self, names: Sequence[str]) -> str:
         unseen = round(len(names) * 0.2)
         return self.any(names[-unseen:] if self.held_out else names[:-unseen])
 
     def _made_up(self) -> str:
-        return "".join(self.any(customers.SYLLABLES) for _ in range(self.any([2, 2, 3]))).capitalize()
+        return "".join(self.any(words.SYLLABLES) for _ in range(self.any([2, 2, 3]))).capitalize()
 
 
 @dataclass(slots=True)
@@ -130,17 +130,15 @@ def _closing(draw: Draw) -> str:
 
 
 def _filler(draw: Draw) -> str:
-    words = [
-        draw.name() if draw.chance(0.15) else draw.any(customers.FILLER_WORDS) for _ in range(draw.any([1, 2, 3, 4]))
-    ]
-    return " ".join(words).capitalize()
+    said = [draw.name() if draw.chance(0.15) else draw.any(words.FILLER_WORDS) for _ in range(draw.any([1, 2, 3, 4]))]
+    return " ".join(said).capitalize()
 
 
 def _slots(draw: Draw) -> dict[str, str]:
     slots = {
-        "num": draw.digits(), "item": draw.any(customers.ITEMS), "day": draw.any(customers.DAYS), "name": draw.name(),
-        "rel": draw.any(customers.RELATIVES), "colour": draw.any(customers.COLOURS), "phone": f"555-{draw.digits()}",
-        "address": f"{draw.random.randint(1, 99)} {draw.any(customers.STREETS)} {draw.any(customers.WAYS)}",
+        "num": draw.digits(), "item": draw.any(words.ITEMS), "day": draw.any(words.DAYS), "name": draw.name(),
+        "rel": draw.any(words.RELATIVES), "colour": draw.any(words.COLOURS), "phone": f"555-{draw.digits()}",
+        "address": f"{draw.random.randint(1, 99)} {draw.any(words.STREETS)} {draw.any(words.WAYS)}",
     }  # fmt: skip
     act = draw.any(list(customers.ACTS))
     return {**slots, "act": act.format(**slots), "done": customers.ACTS[act].format(**slots)}

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 
-from pydantic import Field, TypeAdapter, ValidationError, field_validator
+from pydantic import Field, TypeAdapter, ValidationError
 
 from constitutional.api import (
     Backend,
@@ -27,12 +27,13 @@ from constitutional.api import (
     UserError,
     digest,
 )
+from constitutional.builtin.patterns import Pattern
 
 
 class Rule(Params):
     """One rule: where `when` is found in the last message, what to answer."""
 
-    when: str = ""
+    when: Pattern = ""
     """A regular expression, sought in the last message of the dialogue; empty fits all."""
 
     say: str | tuple[str, ...] = ""
@@ -43,15 +44,6 @@ class Rule(Params):
 
     unanswered: str = ""
     """A reason to give no answer."""
-
-    @field_validator("when")
-    @classmethod
-    def _compiles(cls, when: str) -> str:
-        try:
-            re.compile(when)
-        except re.error as error:
-            raise ValueError(f"not a regular expression: {error}") from error
-        return when
 
 
 class ScriptedParams(BackendParams):

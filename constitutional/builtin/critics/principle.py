@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import Field
 
 from constitutional.api import (
     MAIN,
@@ -30,16 +30,9 @@ from constitutional.api import (
     exactly,
     up_to,
 )
+from constitutional.builtin.patterns import Pattern
 from constitutional.builtin.principles import selected
 from constitutional.builtin.templates import template_label
-
-
-def _pattern(text: str) -> str:
-    try:
-        re.compile(text)
-    except re.error as error:
-        raise ValueError(f"not a regular expression: {error}") from error
-    return text
 
 
 class PrincipleCritic(RowStage[Response, Critique]):
@@ -65,7 +58,7 @@ class PrincipleCritic(RowStage[Response, Critique]):
         `priority`, those of the most important group first."""
         without: str | None = None
         """Leave this principle out: with a `matrix` over ids, what each of them adds."""
-        no_violation: Annotated[str, AfterValidator(_pattern)] = r"^\W*no violation\b"
+        no_violation: Pattern = r"^\W*no violation\b"
         """A regular expression, in any case: a critique that begins so found nothing, and the answer may stay."""
         temperature: float = Field(default=0.0, ge=0.0, le=10.0)
         """How freely to sample the critique; 0 always takes the most likely token."""

@@ -19,7 +19,6 @@ from constitutional.api import (
     Ask,
     Asking,
     Capability,
-    Constitution,
     Fate,
     Flow,
     Forecast,
@@ -28,7 +27,6 @@ from constitutional.api import (
     JsonObject,
     Outputs,
     Port,
-    Principle,
     Prompt,
     Report,
     Request,
@@ -83,7 +81,7 @@ class AnsweringParams(StageParams):
     """Columns of the prompts' own to break the mean reward down by."""
 
 
-class Rewards(SurveyStage):
+class Rewards(wiring.Rewarded, SurveyStage):
     """The mean reward of several models on the same held-out prompts, by the expression that a training optimises.
 
     Each model answers each prompt once.  Figures: `reward` and `mean_words`, each with a bootstrap interval; differences
@@ -115,13 +113,8 @@ class Rewards(SurveyStage):
         return ("reward", "mean_words")
 
     @classmethod
-    def sees(cls, params: Any, constitution: Constitution) -> Sequence[Principle]:
-        """The principles that a judge in the reward may rate by.  Raises `UserError` where there are none."""
-        return wiring.seen(params, constitution)
-
-    @classmethod
     def wired(cls, params: Any, ports: Mapping[str, Sequence[str]]) -> Iterable[str]:
-        yield from wiring.wired(params, ports)
+        yield from super().wired(params, ports)
         labels = ports.get("models", ())
         if params.baseline is not None and labels and params.baseline not in labels:
             yield f"`baseline` is `{params.baseline}`, which is no label of `models` ({', '.join(labels)})"

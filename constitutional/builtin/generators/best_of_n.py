@@ -18,7 +18,6 @@ from constitutional.api import (
     Ask,
     Capability,
     Completion,
-    Constitution,
     Fate,
     Flow,
     Forecast,
@@ -26,7 +25,6 @@ from constitutional.api import (
     JsonObject,
     Outputs,
     Port,
-    Principle,
     Prompt,
     Response,
     Rows,
@@ -67,7 +65,7 @@ class Sampled:
         return [one.value for one in self.scores if one.value is not None]
 
 
-class BestOfN(SurveyStage):
+class BestOfN(wiring.Rewarded, SurveyStage):
     """Sample `n` answers of a model for each prompt and keep the one with the highest reward.
 
     Best-of-n (rejection sampling): Nakano et al. 2021 (arXiv 2112.09332), section 3.4; Gao et al. 2022 (arXiv
@@ -102,18 +100,9 @@ class BestOfN(SurveyStage):
         return ("score", "mean_score", "gain", "kl_bound")
 
     @classmethod
-    def sees(cls, params: Any, constitution: Constitution) -> Sequence[Principle]:
-        """The principles that a judge in the reward may rate by.  Raises `UserError` where there are none."""
-        return wiring.seen(params, constitution)
-
-    @classmethod
     def check(cls, params: Any) -> Iterable[str]:
         if params.temperature == 0:
             yield f"at temperature 0 all {params.n} answers are the same; raise `temperature`"
-
-    @classmethod
-    def wired(cls, params: Any, ports: Mapping[str, Sequence[str]]) -> Iterable[str]:
-        return wiring.wired(params, ports)
 
     @classmethod
     def forecast(cls, params: Any, ahead: Ahead) -> Forecast:

@@ -11,7 +11,6 @@ from constitutional.api import (
     Ahead,
     Capability,
     ChoiceRequest,
-    Constitution,
     Forecast,
     Principle,
     Rating,
@@ -25,19 +24,20 @@ from constitutional.api import (
 from constitutional.builtin.labellers import judging
 from constitutional.builtin.labellers.ahead import Put, labelling
 from constitutional.builtin.labellers.judging import Answer, JudgeParams, answers, first_of_two
-from constitutional.builtin.labellers.rating import Question, Scale, questions, rating
+from constitutional.builtin.labellers.rating import Question, Scale, questions, ratings
 from constitutional.builtin.labellers.shots import (
     Example,
     RatedShot,
+    WithShots,
     about,
     few_shot,
+    not_options,
     own_examples,
     said_by_user,
-    seen,
 )
 
 
-class Acceptable(RowStage[Response, Rating]):
+class Acceptable(WithShots, RowStage[Response, Rating]):
     """The probability that an answer is acceptable under each principle: yes or no, never a comparison.
 
     What binary methods learn from, such as KTO (Ethayarajh et al. 2024, arXiv 2402.01306).  A threshold is no business
@@ -62,20 +62,9 @@ class Acceptable(RowStage[Response, Rating]):
 
     @classmethod
     def check(cls, params: Any) -> Iterable[str]:
-        if not judging.two_words(params.options):
-            yield "`options` must be two different words"
-        for shot in () if isinstance(params.shots, int) else params.shots:
-            if shot.answer not in params.options:
-                yield f"the `answer` of an example is `{shot.answer}`, not one of {' and '.join(params.options)}"
-
-    @classmethod
-    def sees(cls, params: Any, constitution: Constitution) -> Sequence[Principle]:
-        """Those that can be drawn or are shown.  Raises `UserError` where there are none, or none with examples."""
-        return seen(params, constitution)
-
-    @classmethod
-    def sees_examples(cls, params: Any) -> bool:
-        return isinstance(params.shots, int) and params.shots > 0
+        yield from judging.alike(params.options)
+        if not isinstance(params.shots, int):
+            yield from not_options(params.shots, params.options)
 
     @classmethod
     def forecast(cls, params: Any, ahead: Ahead) -> Forecast:
@@ -85,8 +74,7 @@ class Acceptable(RowStage[Response, Rating]):
         """Raises `Unanswered` where not one question was answered."""
         asked = questions(self.params, ctx)
         said = await answers(self._ask(row, ctx, question) for question in asked)
-        return [rating(row, self.path, index, question, answer, Scale("acceptable"), self.params.template)
-                for index, (question, answer) in enumerate(zip(asked, said, strict=True))]  # fmt: skip
+        return ratings(row, self.path, asked, said, Scale("acceptable"), self.params.template)
 
     async def _ask(self, row: Response, ctx: RowContext, question: Question) -> Answer:
         p = self.params

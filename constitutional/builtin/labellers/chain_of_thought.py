@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterable, Sequence
-from typing import Annotated, Any, ClassVar
+from typing import Any, ClassVar
 
-from pydantic import AfterValidator, Field
+from pydantic import Field
 
 from constitutional.api import (
     Ahead,
     Capability,
     ChoiceRequest,
-    Constitution,
     Forecast,
     Message,
     Pair,
-    Principle,
     Request,
     RowContext,
     RowStage,
@@ -28,21 +25,14 @@ from constitutional.api import (
 )
 from constitutional.builtin.labellers import judging
 from constitutional.builtin.labellers.ahead import Put, labelling
-from constitutional.builtin.labellers.comparing import PairParams, Question, orders, questions, tossed, vote
+from constitutional.builtin.labellers.comparing import PairParams, Question, orders, questions, tossed, votes
 from constitutional.builtin.labellers.judging import Answer, answers, read, shares
 from constitutional.builtin.labellers.reasoning import REFUSAL, trouble
-from constitutional.builtin.labellers.shots import ReasonedShot, compared, joined, seen
+from constitutional.builtin.labellers.shots import ReasonedShot, WithShots, compared, joined
+from constitutional.builtin.patterns import Pattern
 
 
-def _pattern(text: str) -> str:
-    try:
-        re.compile(text)
-    except re.error as error:
-        raise ValueError(f"not a regular expression: {error}") from error
-    return text
-
-
-class ChainOfThought(RowStage[Pair, Vote]):
+class ChainOfThought(WithShots, RowStage[Pair, Vote]):
     """Ask for reasons, then for the answer, and read the options' probabilities given those reasons.
 
     After Bai et al. 2022, section 4.1: reasoning makes a judge nearly certain, so its probability is held between 40 and
@@ -72,24 +62,18 @@ class ChainOfThought(RowStage[Pair, Vote]):
         """How freely to sample the reasoning; several samples need more than 0."""
         max_new_tokens: int = Field(default=512, ge=1)
         """Reasoning that is longer is cut off, and the vote abstains."""
-        refusal: Annotated[str, AfterValidator(_pattern)] = REFUSAL
+        refusal: Pattern = REFUSAL
         """A regular expression, in any case: reasoning that begins so refuses to judge; empty for none."""
 
     params: Params
 
     @classmethod
     def check(cls, params: Any) -> Iterable[str]:
-        if not judging.two_words(params.options):
-            yield "`options` must be two different words"
+        yield from judging.alike(params.options)
         if params.samples > 1 and params.temperature == 0:
             yield "`samples` are all the same at `temperature: 0`: give a temperature"
         if params.clamp is not None and not 0.0 <= params.clamp[0] < params.clamp[1] <= 1.0:
             yield "`clamp` must be two rising numbers from 0 to 1, such as [0.4, 0.6]"
-
-    @classmethod
-    def sees(cls, params: Any, constitution: Constitution) -> Sequence[Principle]:
-        """Those that can be drawn or are shown.  Raises `UserError` where there are none."""
-        return seen(params, constitution)
 
     @classmethod
     def forecast(cls, params: Any, ahead: Ahead) -> Forecast:
@@ -101,8 +85,7 @@ class ChainOfThought(RowStage[Pair, Vote]):
         """Raises `Unanswered` where not one question was answered."""
         asked = questions(row, self.params, self.path, ctx, self.params.samples)
         said = await answers(self._ask(row, ctx, question) for question in asked)
-        return [vote(row, self.path, index, question, answer, self.params.template)
-                for index, (question, answer) in enumerate(zip(asked, said, strict=True))]  # fmt: skip
+        return votes(row, self.path, asked, said, self.params.template)
 
     async def _ask(self, row: Pair, ctx: RowContext, question: Question) -> Answer:
         p, judge = self.params, question.judge.port

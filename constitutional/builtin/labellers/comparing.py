@@ -67,8 +67,13 @@ def tossed(ctx: RowContext, path: str, row_id: str) -> bool:
     return row_random(ctx.seed, path, row_id).random() < 0.5
 
 
-def vote(row: Pair, path: str, index: int, asked: Question, said: Answer, template: str) -> Vote:
-    """The vote that an answer becomes, whatever it says."""
+def votes(row: Pair, path: str, asked: Sequence[Question], said: Sequence[Answer], template: str) -> list[Vote]:
+    """The vote that each answer becomes, whatever it says."""
+    return [_vote(row, path, index, question, answer, template)
+            for index, (question, answer) in enumerate(zip(asked, said, strict=True))]  # fmt: skip
+
+
+def _vote(row: Pair, path: str, index: int, asked: Question, said: Answer, template: str) -> Vote:
     made = row.derive(
         Vote, path, index, pair=row.row_id, p_first=said.value, mass=said.mass, abstained=said.abstained, raw=said.raw,
         principle=asked.principle.id, order=asked.order, judge=asked.judge.label, sample=asked.sample,

@@ -135,7 +135,8 @@ async def _caught(one: Awaitable[Answer]) -> Answer | Unanswered:
         return unanswered
 
 
-def two_words(options: Sequence[str]) -> bool:
-    """Whether options can be told apart."""
-    bare = [option.strip() for option in options]
-    return all(bare) and len(set(bare)) == len(bare)
+def alike(options: tuple[str, str]) -> Iterable[str]:
+    """A sentence for the user where the two options cannot be told apart."""
+    first, second = (option.strip() for option in options)
+    if not first or not second or first == second:
+        yield "`options` must be two different words"

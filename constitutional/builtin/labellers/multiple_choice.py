@@ -11,11 +11,9 @@ from constitutional.api import (
     Ahead,
     Capability,
     ChoiceRequest,
-    Constitution,
     Forecast,
     Messages,
     Pair,
-    Principle,
     RowContext,
     RowStage,
     TemplateName,
@@ -24,12 +22,12 @@ from constitutional.api import (
 )
 from constitutional.builtin.labellers import judging
 from constitutional.builtin.labellers.ahead import Put, labelling
-from constitutional.builtin.labellers.comparing import PairParams, Question, orders, questions, tossed, vote
+from constitutional.builtin.labellers.comparing import PairParams, Question, orders, questions, tossed, votes
 from constitutional.builtin.labellers.judging import Answer, answers, first_of_two
-from constitutional.builtin.labellers.shots import Shot, compared, few_shot, own_examples, seen
+from constitutional.builtin.labellers.shots import Shot, WithShots, compared, few_shot, own_examples
 
 
-class MultipleChoice(RowStage[Pair, Vote]):
+class MultipleChoice(WithShots, RowStage[Pair, Vote]):
     """Read a judge's probabilities of (A) and (B), in both orders, under one or more principles.
 
     The method of Bai et al. 2022, section 4.1, asked in both orders as in Lee et al. 2023 (arXiv 2309.00267).  Every
@@ -52,17 +50,7 @@ class MultipleChoice(RowStage[Pair, Vote]):
 
     @classmethod
     def check(cls, params: Any) -> Iterable[str]:
-        if not judging.two_words(params.options):
-            yield "`options` must be two different words"
-
-    @classmethod
-    def sees(cls, params: Any, constitution: Constitution) -> Sequence[Principle]:
-        """Those that can be drawn or are shown.  Raises `UserError` where there are none, or none with examples."""
-        return seen(params, constitution)
-
-    @classmethod
-    def sees_examples(cls, params: Any) -> bool:
-        return isinstance(params.shots, int) and params.shots > 0
+        return judging.alike(params.options)
 
     @classmethod
     def forecast(cls, params: Any, ahead: Ahead) -> Forecast:
@@ -72,8 +60,7 @@ class MultipleChoice(RowStage[Pair, Vote]):
         """Raises `Unanswered` where not one question was answered."""
         asked = questions(row, self.params, self.path, ctx)
         said = await answers(self._ask(row, ctx, question) for question in asked)
-        return [vote(row, self.path, index, question, answer, self.params.template)
-                for index, (question, answer) in enumerate(zip(asked, said, strict=True))]  # fmt: skip
+        return votes(row, self.path, asked, said, self.params.template)
 
     async def _ask(self, row: Pair, ctx: RowContext, question: Question) -> Answer:
         p = self.params

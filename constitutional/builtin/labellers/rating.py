@@ -40,9 +40,16 @@ class Scale(NamedTuple):
     high: float = 1.0
 
 
-def rating(row: Response, path: str, index: int, question: Question, said: Answer, scale: Scale, template: str,
-           steps: tuple[str, ...] = ()) -> Rating:  # fmt: skip
-    """The rating that an answer becomes, whatever it says.  Its `sample` is the judge's, not the response's."""
+def ratings(row: Response, path: str, asked: Sequence[Question], said: Sequence[Answer], scale: Scale, template: str,
+            steps: tuple[str, ...] = ()) -> list[Rating]:  # fmt: skip
+    """The rating that each answer becomes, whatever it says."""
+    return [_rating(row, path, index, question, answer, scale, template, steps)
+            for index, (question, answer) in enumerate(zip(asked, said, strict=True))]  # fmt: skip
+
+
+def _rating(row: Response, path: str, index: int, question: Question, said: Answer, scale: Scale, template: str,
+            steps: tuple[str, ...]) -> Rating:  # fmt: skip
+    """A rating, whose `sample` is the judge's, not the response's."""
     made = row.derive(
         Rating, path, index, response=row.row_id, principle=question.principle.id, judge=question.judge.label,
         asked=scale.asked, step=question.step, steps=steps, sample=0, value=said.value, low=scale.low, high=scale.high,

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar
 
 from constitutional.api import (
     MAIN,
-    Constitution,
     Fate,
     Flow,
     Inputs,
     Outputs,
     Port,
-    Principle,
     Response,
     Score,
     WholeContext,
@@ -30,7 +28,7 @@ from constitutional.builtin.rewards.contract import Missing, Scorer
 AT_ONCE = 512
 
 
-class Reward(WholeStage):
+class Reward(wiring.Rewarded, WholeStage):
     """The score of each answer by a reward expression: the same number that the answer would earn in a training.
 
     `Score.score` is the reward as it is, of any size; with `squash` it is the probability, by the model of Bradley and
@@ -60,15 +58,6 @@ class Reward(WholeStage):
     @classmethod
     def figures(cls, params: Any) -> Sequence[str]:
         return ("score",)
-
-    @classmethod
-    def sees(cls, params: Any, constitution: Constitution) -> Sequence[Principle]:
-        """The principles that a judge in the reward may rate by.  Raises `UserError` where there are none."""
-        return wiring.seen(params, constitution)
-
-    @classmethod
-    def wired(cls, params: Any, ports: Mapping[str, Sequence[str]]) -> Iterable[str]:
-        return wiring.wired(params, ports)
 
     def run(self, inputs: Inputs, ctx: WholeContext) -> Outputs:
         """Raises `StepFailed` where too many scores are missing."""

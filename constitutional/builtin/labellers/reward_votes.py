@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any, ClassVar, Literal
 
@@ -12,14 +12,12 @@ from pydantic import Field
 
 from constitutional.api import (
     MAIN,
-    Constitution,
     Fate,
     Flow,
     Inputs,
     Outputs,
     Pair,
     Port,
-    Principle,
     Vote,
     WholeContext,
     WholeStage,
@@ -38,7 +36,7 @@ PATH = "labeller/reward-votes"
 JUDGE = "reward"
 
 
-class RewardVotes(WholeStage):
+class RewardVotes(wiring.Rewarded, WholeStage):
     """The probability that the first answer is the better one, by the difference of their rewards.
 
     p = sigmoid((r_first - r_second) / temperature), the model of Bradley and Terry 1952 that reward models are trained
@@ -65,15 +63,6 @@ class RewardVotes(WholeStage):
     @classmethod
     def gives(cls, params: Any) -> Mapping[str, Flow]:
         return {MAIN: Vote}
-
-    @classmethod
-    def sees(cls, params: Any, constitution: Constitution) -> Sequence[Principle]:
-        """The principles that a judge in the reward may rate by.  Raises `UserError` where there are none."""
-        return wiring.seen(params, constitution)
-
-    @classmethod
-    def wired(cls, params: Any, ports: Mapping[str, Sequence[str]]) -> Iterable[str]:
-        return wiring.wired(params, ports)
 
     def run(self, inputs: Inputs, ctx: WholeContext) -> Outputs:
         """Raises `StepFailed` where too many scores are missing."""

@@ -19,6 +19,7 @@ from constitutional.api import (
     Response,
     RowContext,
     RowStage,
+    Stage,
     StageParams,
     Vote,
     derived_row_id,
@@ -45,7 +46,21 @@ class RuleParams(StageParams):
     """The rules: each a `check` (`pattern`, `length`, `personal`, `code`) with what it needs."""
 
 
-class Rules(RowStage[Pair, Vote]):
+class ByRules(Stage):
+    """What a labeller by rules sees and refuses, whatever it labels."""
+
+    @classmethod
+    def check(cls, params: Any) -> Iterable[str]:
+        return _troubles(params.checks)
+
+    @classmethod
+    def sees(cls, params: Any, constitution: Constitution) -> Sequence[Principle]:
+        """Those that rules stand for.  Raises `UserError` where there is none of that id."""
+        ids = {check.principle for check in params.checks if check.principle is not None}
+        return selected(constitution, ids=sorted(ids)) if ids else ()
+
+
+class Rules(ByRules, RowStage[Pair, Vote]):
     """Vote for the answer that keeps a rule where the other breaks it; no judge is asked.
 
     A rule says nothing of a pair whose answers both keep or both break it, and abstains.  It has no liking for places,
@@ -58,15 +73,6 @@ class Rules(RowStage[Pair, Vote]):
         """Parameters of `rules`."""
 
     params: Params
-
-    @classmethod
-    def check(cls, params: Any) -> Iterable[str]:
-        return _troubles(params.checks)
-
-    @classmethod
-    def sees(cls, params: Any, constitution: Constitution) -> Sequence[Principle]:
-        """Those that rules stand for.  Raises `UserError` where there is none of that id."""
-        return _named(params.checks, constitution)
 
     async def process(self, row: Pair, ctx: RowContext) -> Sequence[Vote]:
         votes = []
@@ -84,7 +90,7 @@ class Rules(RowStage[Pair, Vote]):
         return votes
 
 
-class RuleRatings(RowStage[Response, Rating]):
+class RuleRatings(ByRules, RowStage[Response, Rating]):
     """Say of each answer whether it keeps each rule; no judge is asked."""
 
     kind, name, version = "labeller", "rule-ratings", 1
@@ -93,15 +99,6 @@ class RuleRatings(RowStage[Response, Rating]):
         """Parameters of `rule-ratings`."""
 
     params: Params
-
-    @classmethod
-    def check(cls, params: Any) -> Iterable[str]:
-        return _troubles(params.checks)
-
-    @classmethod
-    def sees(cls, params: Any, constitution: Constitution) -> Sequence[Principle]:
-        """Those that rules stand for.  Raises `UserError` where there is none of that id."""
-        return _named(params.checks, constitution)
 
     async def process(self, row: Response, ctx: RowContext) -> Sequence[Rating]:
         ratings = []
@@ -148,8 +145,3 @@ def _troubles(checks: Sequence[Check]) -> Iterable[str]:
         if count > 1:
             yield f"{count} rules are called `{name}`: give each a `name` of its own"
     yield from (f"rule `{_name(check)}`: {said}" for check in checks if (said := check.trouble()))
-
-
-def _named(checks: Sequence[Check], constitution: Constitution) -> Sequence[Principle]:
-    ids = {check.principle for check in checks if check.principle is not None}
-    return selected(constitution, ids=sorted(ids)) if ids else ()

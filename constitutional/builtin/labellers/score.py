@@ -13,9 +13,7 @@ from constitutional.api import (
     Ahead,
     Capability,
     ChoiceRequest,
-    Constitution,
     Forecast,
-    Principle,
     Rating,
     Response,
     RowContext,
@@ -27,11 +25,11 @@ from constitutional.api import (
 from constitutional.builtin.labellers import judging
 from constitutional.builtin.labellers.ahead import Put, labelling
 from constitutional.builtin.labellers.judging import Answer, JudgeParams, answers, read, shares
-from constitutional.builtin.labellers.rating import Question, Scale, questions, rating
-from constitutional.builtin.labellers.shots import Example, RatedShot, about, few_shot, said_by_user, seen
+from constitutional.builtin.labellers.rating import Question, Scale, questions, ratings
+from constitutional.builtin.labellers.shots import Example, RatedShot, WithShots, about, few_shot, said_by_user
 
 
-class Score(RowStage[Response, Rating]):
+class Score(WithShots, RowStage[Response, Rating]):
     """Rate answers from 1 to 10: the mean of the scores by the probability that the judge gives each.
 
     The direct rating of d-RLAIF (Lee et al. 2023, arXiv 2309.00267, section 3.2).  Scores are weighed as texts, not as
@@ -65,11 +63,6 @@ class Score(RowStage[Response, Rating]):
                     for shot in params.shots if shot.answer not in scores)  # fmt: skip
 
     @classmethod
-    def sees(cls, params: Any, constitution: Constitution) -> Sequence[Principle]:
-        """Those that can be drawn or are shown.  Raises `UserError` where there are none."""
-        return seen(params, constitution)
-
-    @classmethod
     def forecast(cls, params: Any, ahead: Ahead) -> Forecast:
         return labelling(params, ahead, "responses", exactly(1), Put(params.template))
 
@@ -78,8 +71,7 @@ class Score(RowStage[Response, Rating]):
         asked = questions(self.params, ctx)
         said = await answers(self._ask(row, ctx, question) for question in asked)
         scale = Scale("score", float(self.params.low), float(self.params.high))
-        return [rating(row, self.path, index, question, answer, scale, self.params.template)
-                for index, (question, answer) in enumerate(zip(asked, said, strict=True))]  # fmt: skip
+        return ratings(row, self.path, asked, said, scale, self.params.template)
 
     async def _ask(self, row: Response, ctx: RowContext, question: Question) -> Answer:
         p = self.params

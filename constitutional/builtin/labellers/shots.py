@@ -5,7 +5,7 @@ So they work with every template, and whoever writes a prompt of his own has its
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from constitutional.api import (
@@ -14,6 +14,7 @@ from constitutional.api import (
     Params,
     Principle,
     RowContext,
+    Stage,
     UserError,
     assistant,
     transcript,
@@ -68,6 +69,26 @@ class Example(NamedTuple):
 
     values: Mapping[str, Any]
     answer: str
+
+
+class WithShots(Stage):
+    """A labeller that asks a judge by drawn principles, after examples where there are some: what it sees."""
+
+    @classmethod
+    def sees(cls, params: Any, constitution: Constitution) -> Sequence[Principle]:
+        """Those that can be drawn or are shown.  Raises `UserError` where there are none, or none with examples."""
+        return seen(params, constitution)
+
+    @classmethod
+    def sees_examples(cls, params: Any) -> bool:
+        return isinstance(params.shots, int) and params.shots > 0
+
+
+def not_options(shots: Sequence[RatedShot], options: Sequence[str]) -> Iterable[str]:
+    """A sentence for the user for each example whose answer is none of the options."""
+    for shot in shots:
+        if shot.answer not in options:
+            yield f"the `answer` of an example is `{shot.answer}`, not one of {' and '.join(options)}"
 
 
 def compared(shots: Sequence[Any], asked: Principle, options: Sequence[str], constitution: Constitution,

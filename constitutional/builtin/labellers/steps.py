@@ -11,9 +11,7 @@ from constitutional.api import (
     Ahead,
     Capability,
     ChoiceRequest,
-    Constitution,
     Forecast,
-    Principle,
     Range,
     Rating,
     Response,
@@ -25,12 +23,20 @@ from constitutional.api import (
 from constitutional.builtin.labellers import judging
 from constitutional.builtin.labellers.ahead import Put, labelling
 from constitutional.builtin.labellers.judging import Answer, JudgeParams, answers, first_of_two
-from constitutional.builtin.labellers.rating import Question, Scale, questions, rating
-from constitutional.builtin.labellers.shots import Example, StepShot, about, few_shot, said_by_user, seen
+from constitutional.builtin.labellers.rating import Question, Scale, questions, ratings
+from constitutional.builtin.labellers.shots import (
+    Example,
+    StepShot,
+    WithShots,
+    about,
+    few_shot,
+    not_options,
+    said_by_user,
+)
 from constitutional.builtin.labellers.step_splitting import steps_of
 
 
-class Steps(RowStage[Response, Rating]):
+class Steps(WithShots, RowStage[Response, Rating]):
     """The probability that each step of an answer is right, given the steps before it.
 
     What a process reward model learns from (Lightman et al. 2023, arXiv 2305.20050).  Every step is judged, those after a
@@ -58,16 +64,8 @@ class Steps(RowStage[Response, Rating]):
 
     @classmethod
     def check(cls, params: Any) -> Iterable[str]:
-        if not judging.two_words(params.options):
-            yield "`options` must be two different words"
-        for shot in params.shots:
-            if shot.answer not in params.options:
-                yield f"the `answer` of an example is `{shot.answer}`, not one of {' and '.join(params.options)}"
-
-    @classmethod
-    def sees(cls, params: Any, constitution: Constitution) -> Sequence[Principle]:
-        """Those that can be drawn or are shown.  Raises `UserError` where there are none."""
-        return seen(params, constitution)
+        yield from judging.alike(params.options)
+        yield from not_options(params.shots, params.options)
 
     @classmethod
     def forecast(cls, params: Any, ahead: Ahead) -> Forecast:
@@ -82,8 +80,7 @@ class Steps(RowStage[Response, Rating]):
             ctx.drop(f"more than {self.params.most_steps} steps")
         asked = questions(self.params, ctx, range(len(steps)))
         said = await answers(self._ask(row, ctx, question, steps) for question in asked)
-        return [rating(row, self.path, index, question, answer, Scale("step"), self.params.template, steps)
-                for index, (question, answer) in enumerate(zip(asked, said, strict=True))]  # fmt: skip
+        return ratings(row, self.path, asked, said, Scale("step"), self.params.template, steps)
 
     async def _ask(self, row: Response, ctx: RowContext, question: Question, steps: Sequence[str]) -> Answer:
         p, at = self.params, question.step or 0

@@ -25,6 +25,8 @@ from constitutional.builtin.rewards.rules import RuleScorer
 from constitutional.builtin.rewards.steps import ProcessScorer
 from constitutional.builtin.rewards.weights import is_process_model
 
+NO_REWARD, HOW = "there is no reward", "connect `reward: NAME`, or write `with: {reward: {rules: ...}}`"
+
 
 def build(
     expression: Reward | None, folders: Mapping[str, Path], *, batch: int = 16, max_length: int = 1024,
@@ -37,12 +39,18 @@ def build(
     Raises:
         UserError: if nothing is there to score with, a label is not known, a model is not used, or one cannot be loaded.
     """
-    meant = default(folders) if expression is None else expression
-    if meant is None:
-        raise UserError("there is no reward", help="connect `reward: NAME`, or write `with: {reward: {rules: ...}}`")
-    for message in mistakes(meant, list(folders)):
-        raise UserError(message)
-    return Builder(folders, batch, max_length, court).scorer(meant)
+    return Builder(folders, batch, max_length, court).sole(expression)
+
+
+def given(reward: Reward | None) -> Reward:
+    """The reward, if there is one.
+
+    Raises:
+        UserError: if there is none.
+    """
+    if reward is None:
+        raise UserError(NO_REWARD, help=HOW)
+    return reward
 
 
 def mistakes(expression: Reward, known: list[str]) -> list[str]:
@@ -74,6 +82,17 @@ class Builder:
         self._max_length = max_length
         self._court = court
         self._loaded: dict[tuple[str, str], Scorer] = {}
+
+    def sole(self, expression: Reward | None) -> Scorer:
+        """The scorer of an expression that is alone and so uses every model; of all models where none is written.
+
+        Raises:
+            UserError: if there is nothing to score with, a label is not known, a model is not used, or one cannot be loaded.
+        """
+        meant = given(default(self.folders) if expression is None else expression)
+        for message in mistakes(meant, list(self.folders)):
+            raise UserError(message)
+        return self.scorer(meant)
 
     def scorer(self, expression: Reward) -> Scorer:
         """The scorer of an expression whose labels are all among the folders.

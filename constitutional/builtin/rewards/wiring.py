@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import Field
 
@@ -17,11 +17,11 @@ from constitutional.api import (
     Port,
     Principle,
     RewardModel,
+    Stage,
     StageParams,
     TemplateName,
-    UserError,
 )
-from constitutional.builtin.rewards.build import Builder, mistakes
+from constitutional.builtin.rewards.build import HOW, NO_REWARD, Builder, mistakes
 from constitutional.builtin.rewards.contract import Scorer
 from constitutional.builtin.rewards.expression import Reward, default, judges, labels
 from constitutional.builtin.rewards.judge import Court, Render, principles_of
@@ -58,6 +58,19 @@ class ScoringParams(StageParams):
     """The prompt of `judge`; it is given `transcript`, `response`, `principle`, `low` and `high`."""
 
 
+class Rewarded(Stage):
+    """What a stage that is given a reward sees and refuses; stands before its shape: `class X(Rewarded, WholeStage)`."""
+
+    @classmethod
+    def sees(cls, params: Any, constitution: Constitution) -> Sequence[Principle]:
+        """The principles that a judge in the reward may rate by.  Raises `UserError` where there are none."""
+        return seen(params, constitution)
+
+    @classmethod
+    def wired(cls, params: Any, ports: Mapping[str, Sequence[str]]) -> Iterable[str]:
+        return wired(params, ports)
+
+
 def meant(params: ScoringParams, known: Sequence[str], others: Reward | None = None) -> Reward | None:
     """The reward: as it is written, or of all models that no other reward of the stage names."""
     if params.reward is not None:
@@ -69,15 +82,20 @@ def _named(expression: Reward | None) -> set[str]:
     return set() if expression is None else labels(expression)
 
 
+def connected(ports: Mapping[str, Sequence[str]]) -> list[str]:
+    """The labels of the reward models at the ports that a spec connects."""
+    return [*([ONE] if ONE in ports else []), *ports.get("rewards", ())]
+
+
 def wired(params: ScoringParams, ports: Mapping[str, Sequence[str]], others: Reward | None = None) -> Iterable[str]:
     """What is wrong between the reward as written and the models as connected; `others` may name models too."""
-    known = [*([ONE] if ONE in ports else []), *ports.get("rewards", ())]
+    known = connected(ports)
     if ONE in ports.get("rewards", ()):
         yield f"under `rewards`, `{ONE}` is no label: it is the name of the model at the port `{ONE}`"
         return
     reward = meant(params, known, others)
     if reward is None:
-        yield "there is no reward: connect `reward: NAME`, or write `with: {reward: {rules: ...}}`"
+        yield f"{NO_REWARD}: {HOW}"
         return
     yield from mistakes(reward, [name for name in known if name in labels(reward) or name not in _named(others)])
     local = any(one.server is None for one in (*judges(reward), *judges(others)))
@@ -116,13 +134,7 @@ def scorer_of(inputs: Inputs, params: ScoringParams, constitution: Constitution,
     Raises:
         UserError: if nothing is there to score with, a label is not known, a model is not used, or one cannot be loaded.
     """
-    builder = builder_of(inputs, params, constitution, render)
-    reward = meant(params, list(builder.folders))
-    if reward is None:
-        raise UserError("there is no reward", help="connect `reward: NAME`, or write `with: {reward: {rules: ...}}`")
-    for message in mistakes(reward, list(builder.folders)):
-        raise UserError(message)
-    return builder.scorer(reward)
+    return builder_of(inputs, params, constitution, render).sole(params.reward)
 
 
 def _judge(inputs: Inputs) -> str | None:

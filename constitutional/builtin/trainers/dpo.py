@@ -13,11 +13,13 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
-from constitutional.api import MAIN, Flow, Inputs, Outputs, PolicyModel, Port, Preference, WholeContext, WholeStage
+from constitutional.api import MAIN, Inputs, Outputs, PolicyModel, Port, Preference, WholeContext
 from constitutional.builtin.backends.encoding import DialogueEncoder
 from constitutional.builtin.math import losses
-from constitutional.builtin.trainers import adapters, known_args, launch, preferences, stopping, tokens, training
+from constitutional.builtin.trainers import adapters, known_args, preferences, stopping, tokens, training
+from constitutional.builtin.trainers.measured import MeasuredLoss
 from constitutional.builtin.trainers.parameters import FitParams, training_arguments
+from constitutional.builtin.trainers.stages import FitTrainer
 
 LOSSES: dict[str, Callable[..., Any]] = {
     "sigmoid": losses.dpo, "ipo": losses.ipo, "hinge": losses.hinge, "robust": losses.robust,
@@ -43,11 +45,10 @@ class DpoParams(FitParams):
     """Peak learning rate of AdamW."""
 
 
-class DpoTrainer(WholeStage):
+class DpoTrainer(FitTrainer):
     """Optimise a policy on preferences directly (Rafailov et al. 2023), soft labels and all."""
 
     kind, name, version = "trainer", "dpo", 1
-    isolated = True
     Params = DpoParams
     takes: ClassVar[Mapping[str, Port]] = {
         "model": Port(PolicyModel, about="the policy to start from"),
@@ -58,18 +59,10 @@ class DpoTrainer(WholeStage):
     }
 
     @classmethod
-    def gives(cls, params: Any) -> Mapping[str, Flow]:
-        return {MAIN: PolicyModel}
-
-    @classmethod
     def check(cls, params: DpoParams) -> Iterable[str]:
         yield from known_args.all_mistakes("dpo", params)
         if (params.loss == "robust") != (params.flip_rate is not None):
             yield "`loss: robust` and `flip_rate` go together"
-
-    @classmethod
-    def processes(cls, params: DpoParams) -> int:
-        return launch.processes(params)
 
     def run(self, inputs: Inputs, ctx: WholeContext) -> Outputs:
         training.begin(self.params)
@@ -162,21 +155,19 @@ def dpo_trainer() -> Any:
     """transformers' `Trainer` with the loss of preferences."""
     from transformers import Trainer
 
-    class PreferenceTrainer(stopping.LossAlone, Trainer):  # type: ignore[misc]
+    class PreferenceTrainer(MeasuredLoss, Trainer):  # type: ignore[misc]
+        measure = "margin"
+
         def __init__(self, *, params: DpoParams, **options: Any) -> None:
             super().__init__(**options)
-            self.model_accepts_loss_kwargs = False
             self._params = params
-            self._margins: list[float] = []
 
         def compute_loss(
             self, model: Any, inputs: dict[str, Any], return_outputs: bool = False, num_items_in_batch: Any = None
         ) -> Any:
             chosen, rejected = logps(model, inputs, mean=self._params.loss == "ipo").chunk(2)
             reference_chosen, reference_rejected = inputs["reference"].chunk(2)
-            if model.training:
-                moved = (chosen - reference_chosen) - (rejected - reference_rejected)
-                self._margins.append(float(moved.detach().mean()))
+            self.measured(model, (chosen - reference_chosen) - (rejected - reference_rejected))
             more = {} if self._params.flip_rate is None else {"flip_rate": self._params.flip_rate}
             loss = LOSSES[self._params.loss](
                 chosen,
@@ -188,11 +179,5 @@ def dpo_trainer() -> Any:
                 **more,
             )
             return (loss, {}) if return_outputs else loss
-
-        def log(self, logs: dict[str, float], *rest: Any, **named: Any) -> None:
-            if self._margins and "loss" in logs:
-                logs["margin"] = launch.average(self, self._margins)
-                self._margins.clear()
-            super().log(logs, *rest, **named)
 
     return PreferenceTrainer

@@ -11,7 +11,6 @@ from pydantic import Field
 
 from constitutional.api import (
     MAIN,
-    Flow,
     Inputs,
     Outputs,
     PolicyModel,
@@ -20,12 +19,12 @@ from constitutional.api import (
     Score,
     StepFailed,
     WholeContext,
-    WholeStage,
     row_seed,
 )
 from constitutional.builtin.backends.encoding import DialogueEncoder
-from constitutional.builtin.trainers import adapters, known_args, launch, stopping, tokens, training
+from constitutional.builtin.trainers import adapters, known_args, preferences, stopping, tokens, training
 from constitutional.builtin.trainers.parameters import FitParams, training_arguments
+from constitutional.builtin.trainers.stages import FitTrainer
 
 #: TRL's names of what is written otherwise here.
 OWN = {"beta": "beta", "loss_type": "loss", "desirable_weight": "desirable_weight",
@@ -54,7 +53,7 @@ class KtoParams(FitParams):
     """Peak learning rate of AdamW."""
 
 
-class KtoTrainer(WholeStage):
+class KtoTrainer(FitTrainer):
     """Optimise a policy on answers that are good or bad, without pairs.
 
     Kahneman-Tversky optimisation: Ethayarajh et al. 2024 (arXiv 2402.01306), equation 8, on `trl.KTOTrainer`.  Scores
@@ -62,7 +61,6 @@ class KtoTrainer(WholeStage):
     """
 
     kind, name, version = "trainer", "kto", 1
-    isolated = True
     Params = KtoParams
     takes: ClassVar[Mapping[str, Port]] = {
         "model": Port(PolicyModel, about="the policy to start from"),
@@ -74,10 +72,6 @@ class KtoTrainer(WholeStage):
     }
 
     @classmethod
-    def gives(cls, params: Any) -> Mapping[str, Flow]:
-        return {MAIN: PolicyModel}
-
-    @classmethod
     def check(cls, params: KtoParams) -> Iterable[str]:
         yield from known_args.all_mistakes("kto", params, OWN, sharded=False)
         if (params.desirable_weight is None) != (params.undesirable_weight is None):
@@ -87,10 +81,6 @@ class KtoTrainer(WholeStage):
     def wired(cls, params: KtoParams, ports: Mapping[str, Sequence[str]]) -> Iterable[str]:
         if not {"scores", "preferences"} & ports.keys():
             yield "there is nothing to learn from: connect `scores: NAME` or `preferences: NAME`"
-
-    @classmethod
-    def processes(cls, params: KtoParams) -> int:
-        return launch.processes(params)
 
     def run(self, inputs: Inputs, ctx: WholeContext) -> Outputs:
         training.begin(self.params)
@@ -147,7 +137,7 @@ def labelled_rows(
     judged = (row for row in inputs.rows("scores") if row.label is not None or _count(dropped, "no-label"))
     rows = [_row(row.prompt, row.completion, bool(row.label))
             for row, _ in tokens.usable(encoder, judged, _answer, params.max_length, dropped)]  # fmt: skip
-    for pair, _ in tokens.usable(encoder, inputs.rows("preferences"), _answers, params.max_length, unpaired):
+    for pair, _ in tokens.usable(encoder, inputs.rows("preferences"), preferences.answers, params.max_length, unpaired):
         rows += [_row(pair.prompt, pair.chosen, True), _row(pair.prompt, pair.rejected, False)]
     counts = Counter(row["label"] for row in rows)
     if not counts[True] or not counts[False]:
@@ -177,10 +167,6 @@ def _prompt_of(row: dict[str, Any]) -> Any:
 
 def _answer(row: Score) -> tuple[str]:
     return (row.completion,)
-
-
-def _answers(row: Preference) -> tuple[str, str]:
-    return row.chosen, row.rejected
 
 
 def weights(labels: Sequence[bool], params: KtoParams) -> tuple[float, float]:

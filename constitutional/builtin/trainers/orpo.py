@@ -11,12 +11,14 @@ from typing import Any, ClassVar
 
 from pydantic import Field
 
-from constitutional.api import MAIN, Flow, Inputs, Outputs, PolicyModel, Port, Preference, WholeContext, WholeStage
+from constitutional.api import MAIN, Inputs, Outputs, PolicyModel, Port, Preference, WholeContext
 from constitutional.builtin.backends.encoding import DialogueEncoder
 from constitutional.builtin.math import losses
-from constitutional.builtin.trainers import adapters, known_args, launch, preferences, stopping, tokens, training
+from constitutional.builtin.trainers import adapters, known_args, preferences, stopping, tokens, training
 from constitutional.builtin.trainers.dpo import PairCollator, logps
+from constitutional.builtin.trainers.measured import MeasuredLoss
 from constitutional.builtin.trainers.parameters import FitParams, training_arguments
+from constitutional.builtin.trainers.stages import FitTrainer
 
 
 class OrpoParams(FitParams):
@@ -32,7 +34,7 @@ class OrpoParams(FitParams):
     """Peak learning rate of AdamW."""
 
 
-class OrpoTrainer(WholeStage):
+class OrpoTrainer(FitTrainer):
     """Teach a policy the chosen answers and to prefer them, in one stage (Hong et al. 2024, arXiv 2403.07691).
 
     The likelihood is of the completion alone, as in the paper's equation 2; TRL's experimental trainer counts the
@@ -40,7 +42,6 @@ class OrpoTrainer(WholeStage):
     """
 
     kind, name, version = "trainer", "orpo", 1
-    isolated = True
     Params = OrpoParams
     takes: ClassVar[Mapping[str, Port]] = {
         "model": Port(PolicyModel, about="the policy to start from; a base or fine-tuned model"),
@@ -48,16 +49,8 @@ class OrpoTrainer(WholeStage):
     }
 
     @classmethod
-    def gives(cls, params: Any) -> Mapping[str, Flow]:
-        return {MAIN: PolicyModel}
-
-    @classmethod
     def check(cls, params: OrpoParams) -> Iterable[str]:
         return known_args.all_mistakes("orpo", params)
-
-    @classmethod
-    def processes(cls, params: OrpoParams) -> int:
-        return launch.processes(params)
 
     def run(self, inputs: Inputs, ctx: WholeContext) -> Outputs:
         training.begin(self.params)
@@ -92,26 +85,19 @@ def orpo_trainer() -> Any:
     """transformers' `Trainer` with the loss of odds ratios."""
     from transformers import Trainer
 
-    class OddsTrainer(stopping.LossAlone, Trainer):  # type: ignore[misc]
+    class OddsTrainer(MeasuredLoss, Trainer):  # type: ignore[misc]
+        measure = "log_odds_ratio"
+
         def __init__(self, *, weight: float, **options: Any) -> None:
             super().__init__(**options)
-            self.model_accepts_loss_kwargs = False
             self._weight = weight
-            self._odds: list[float] = []
 
         def compute_loss(
             self, model: Any, inputs: dict[str, Any], return_outputs: bool = False, num_items_in_batch: Any = None
         ) -> Any:
             chosen, rejected = logps(model, inputs, mean=True).chunk(2)
-            if model.training:
-                self._odds.append(float((losses.log_odds(chosen) - losses.log_odds(rejected)).detach().mean()))
+            self.measured(model, losses.log_odds(chosen) - losses.log_odds(rejected))
             loss = losses.orpo(chosen, rejected, inputs["p_chosen"], weight=self._weight)
             return (loss, {}) if return_outputs else loss
-
-        def log(self, logs: dict[str, float], *rest: Any, **named: Any) -> None:
-            if self._odds and "loss" in logs:
-                logs["log_odds_ratio"] = launch.average(self, self._odds)
-                self._odds.clear()
-            super().log(logs, *rest, **named)
 
     return OddsTrainer

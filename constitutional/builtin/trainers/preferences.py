@@ -22,7 +22,7 @@ def pairs(
     rows = [
         {"row_id": row.row_id, "prompt_ids": chosen.prompt, "chosen_ids": chosen.completion,
          "rejected_ids": rejected.completion, "p_chosen": float(row.p_chosen) if soft else 1.0}
-        for row, (chosen, rejected) in tokens.usable(encoder, inputs.rows("preferences"), _answers, max_length, dropped)
+        for row, (chosen, rejected) in tokens.usable(encoder, inputs.rows("preferences"), answers, max_length, dropped)
     ]  # fmt: skip
     if not rows:
         raise StepFailed("preferences", f"no preference is left to train on ({dict(dropped) or 'there were none'})")
@@ -34,5 +34,6 @@ def prompt_of(row: dict[str, Any]) -> list[int]:
     return list(row["prompt_ids"])
 
 
-def _answers(row: Preference) -> tuple[str, str]:
+def answers(row: Preference) -> tuple[str, str]:
+    """Both answers, the chosen one first."""
     return row.chosen, row.rejected

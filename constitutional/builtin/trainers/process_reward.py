@@ -14,7 +14,6 @@ from pydantic import Field
 
 from constitutional.api import (
     MAIN,
-    Flow,
     Inputs,
     Outputs,
     PolicyModel,
@@ -24,7 +23,6 @@ from constitutional.api import (
     StepLabels,
     UserError,
     WholeContext,
-    WholeStage,
 )
 from constitutional.builtin.backends.encoding import DialogueEncoder
 from constitutional.builtin.math import losses
@@ -32,6 +30,7 @@ from constitutional.builtin.rewards.steps import ProcessScorer, encode_steps
 from constitutional.builtin.rewards.weights import right_padded
 from constitutional.builtin.trainers import adapters, known_args, launch, stopping, tokens, training
 from constitutional.builtin.trainers.parameters import FitParams, training_arguments
+from constitutional.builtin.trainers.stages import FitTrainer
 
 #: Probabilities of a reloaded model may differ by this much.
 TOLERANCE = 1e-3
@@ -55,11 +54,11 @@ class ProcessRewardParams(FitParams):
     """Share of the solutions that is held out, by row, to measure agreement on."""
 
 
-class ProcessRewardTrainer(WholeStage):
+class ProcessRewardTrainer(FitTrainer):
     """Train a reward model that judges each step of a solution (Lightman et al. 2023, arXiv 2305.20050)."""
 
     kind, name, version = "trainer", "process-reward", 1
-    isolated = True
+    makes = ProcessRewardModel
     Params = ProcessRewardParams
     takes: ClassVar[Mapping[str, Port]] = {
         "model": Port(PolicyModel, about="the model whose body the reward model gets"),
@@ -67,16 +66,8 @@ class ProcessRewardTrainer(WholeStage):
     }
 
     @classmethod
-    def gives(cls, params: Any) -> Mapping[str, Flow]:
-        return {MAIN: ProcessRewardModel}
-
-    @classmethod
     def check(cls, params: ProcessRewardParams) -> Iterable[str]:
         return known_args.all_mistakes("process-reward", params, sharded=False, policy=False)
-
-    @classmethod
-    def processes(cls, params: ProcessRewardParams) -> int:
-        return launch.processes(params)
 
     def run(self, inputs: Inputs, ctx: WholeContext) -> Outputs:
         training.begin(self.params)

@@ -11,7 +11,6 @@ from pydantic import Field
 
 from constitutional.api import (
     MAIN,
-    Flow,
     Inputs,
     Outputs,
     PolicyModel,
@@ -20,12 +19,12 @@ from constitutional.api import (
     RewardModel,
     StepFailed,
     WholeContext,
-    WholeStage,
 )
 from constitutional.builtin.backends.encoding import DialogueEncoder
 from constitutional.builtin.math import losses
 from constitutional.builtin.trainers import adapters, known_args, launch, preferences, stopping, tokens, training
 from constitutional.builtin.trainers.parameters import FitParams, training_arguments
+from constitutional.builtin.trainers.stages import FitTrainer
 
 #: Scores of a reloaded model may differ by this much, relative to their spread.
 TOLERANCE = 1e-3
@@ -48,11 +47,11 @@ class RewardParams(FitParams):
     """Share of the pairs that is held out, by row, to measure agreement on."""
 
 
-class RewardTrainer(WholeStage):
+class RewardTrainer(FitTrainer):
     """Train a reward model on preferences, soft labels and all: the preference model of RL-CAI (Bai et al. 2022, section 4.1)."""
 
     kind, name, version = "trainer", "reward", 1
-    isolated = True
+    makes = RewardModel
     Params = RewardParams
     takes: ClassVar[Mapping[str, Port]] = {
         "model": Port(PolicyModel, about="the model whose body the reward model gets"),
@@ -60,16 +59,8 @@ class RewardTrainer(WholeStage):
     }
 
     @classmethod
-    def gives(cls, params: Any) -> Mapping[str, Flow]:
-        return {MAIN: RewardModel}
-
-    @classmethod
     def check(cls, params: RewardParams) -> Iterable[str]:
         return known_args.all_mistakes("reward", params, sharded=False, policy=False)
-
-    @classmethod
-    def processes(cls, params: RewardParams) -> int:
-        return launch.processes(params)
 
     def run(self, inputs: Inputs, ctx: WholeContext) -> Outputs:
         training.begin(self.params)

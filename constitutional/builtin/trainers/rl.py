@@ -8,14 +8,15 @@ from typing import Any
 
 from pydantic import Field
 
-from constitutional.api import Inputs, PolicyModel, Port, Prompt, StepFailed, UserError, WholeContext
+from constitutional.api import Inputs, PolicyModel, Port, Prompt, StepFailed, WholeContext
 from constitutional.builtin.backends.encoding import DialogueEncoder
 from constitutional.builtin.rewards import wiring
-from constitutional.builtin.rewards.build import Builder, unknown
+from constitutional.builtin.rewards.build import Builder, given, unknown
 from constitutional.builtin.rewards.contract import Missing, Scorer
 from constitutional.builtin.rewards.expression import Reward, ensembles
 from constitutional.builtin.rewards.wiring import ScoringParams, seen
 from constitutional.builtin.trainers.parameters import TrainerParams
+from constitutional.builtin.trainers.tokens import Asked, askable
 from constitutional.builtin.trainers.watch import Watch
 from constitutional.builtin.trainers.watch import params as watches
 from constitutional.builtin.trainers.watch.observer import Rewards
@@ -52,12 +53,17 @@ def wired(params: RlParams, ports: Mapping[str, Sequence[str]]) -> Iterable[str]
     if watch is not None and "held_out" not in ports:
         yield "`watch` has nothing to measure on: connect `held_out: NAME`, prompts that the policy does not learn from"
     yield from wiring.wired(params, ports, _gold(params))
-    known = [*([wiring.ONE] if wiring.ONE in ports else []), *ports.get("rewards", ())]
-    learned = wiring.meant(params, known, _gold(params))
+    known = wiring.connected(ports)
+    learned = _learned(params, known)
     if watch is not None and learned is not None:
         yield from watches.mistakes(watch, learned)
         if watch.gold is not None:
             yield from unknown(watch.gold, known, "`watch.gold`")
+
+
+def _learned(params: RlParams, known: Iterable[str]) -> Reward | None:
+    """The reward that is learned from, of the reward models with these labels."""
+    return wiring.meant(params, list(known), _gold(params))
 
 
 def _gold(params: RlParams) -> Reward | None:
@@ -75,10 +81,7 @@ def scorer_of(builder: Builder, params: RlParams) -> Scorer:
     Raises:
         UserError: if there is none, or a model cannot be loaded.
     """
-    learned = wiring.meant(params, list(builder.folders), _gold(params))
-    if learned is None:
-        raise UserError("there is no reward", help="connect `reward: NAME`, or write `with: {reward: {rules: ...}}`")
-    return builder.scorer(learned)
+    return builder.scorer(given(_learned(params, builder.folders)))
 
 
 def watched_rewards(builder: Builder, params: RlParams, proxy: Scorer) -> Rewards:
@@ -87,16 +90,15 @@ def watched_rewards(builder: Builder, params: RlParams, proxy: Scorer) -> Reward
     Raises:
         UserError: if a reward model cannot be loaded.
     """
-    learned = wiring.meant(params, list(builder.folders), _gold(params))
-    written = _gold(params)
+    learned, written = _learned(params, builder.folders), _gold(params)
     gold = None if written is None else builder.scorer(written)
-    found = () if learned is None else tuple(ensembles(learned))
+    found = () if learned is None else ensembles(learned)
     return Rewards(proxy, gold, [[builder.scorer(of) for of in one.of] for one in found])
 
 
 def held_out_prompts(
-    inputs: Inputs, encoder: DialogueEncoder, params: RlParams, learned: Sequence[tuple[Prompt, list[int]]]
-) -> list[tuple[Prompt, list[int]]]:
+    inputs: Inputs, encoder: DialogueEncoder, params: RlParams, learned: Sequence[Asked]
+) -> list[Asked]:
     """The first prompts at `held_out` that fit and that the policy does not learn from; none where nothing is connected.
 
     Raises:
@@ -104,50 +106,34 @@ def held_out_prompts(
     """
     taught = {tuple(ids) for _, ids in learned}
     most = (params.watch or Watch()).prompts
-    found: list[tuple[Prompt, list[int]]] = []
-    seen: set[tuple[int, ...]] = set()
+    found: dict[tuple[int, ...], Asked] = {}
     why: Counter[str] = Counter()
-    for row in inputs.rows("held_out"):
-        try:
-            ids = encoder.encode(row.prompt)
-        except UserError:
-            why["template"] += 1
-            continue
-        if len(ids) + params.max_new_tokens > params.max_length:
-            why["too-long"] += 1
-        elif tuple(ids) in taught:
+    for row, ids in askable(encoder, inputs.rows("held_out"), _room(params), why):
+        if tuple(ids) in taught:
             why["learned from"] += 1
-        elif tuple(ids) not in seen and len(found) < most:
-            seen.add(tuple(ids))
-            found.append((row, ids))
+        elif len(found) < most:
+            found.setdefault(tuple(ids), (row, ids))
     if not found and why:
         raise StepFailed("held_out", f"no held-out prompt is left to watch the policy on ({dict(why)})")
-    return found
+    return list(found.values())
 
 
-def usable_prompts(
-    inputs: Inputs, encoder: DialogueEncoder, params: RlParams
-) -> tuple[list[tuple[Prompt, list[int]]], dict[str, int]]:
+def usable_prompts(inputs: Inputs, encoder: DialogueEncoder, params: RlParams) -> tuple[list[Asked], dict[str, int]]:
     """Prompts with their tokens that leave room for a completion, and counts of the others by reason.
 
     Raises:
         StepFailed: if none is left.
     """
     dropped: Counter[str] = Counter()
-    kept = []
-    for row in inputs.rows("prompts"):
-        try:
-            ids = encoder.encode(row.prompt)
-        except UserError:
-            dropped["template"] += 1
-            continue
-        if len(ids) + params.max_new_tokens > params.max_length:
-            dropped["too-long"] += 1
-        else:
-            kept.append((row, ids))
+    kept = list(askable(encoder, inputs.rows("prompts"), _room(params), dropped))
     if not kept:
         raise StepFailed("prompts", f"no prompt is left to learn from ({dict(dropped) or 'there were none'})")
     return kept, dropped
+
+
+def _room(params: RlParams) -> int:
+    """The most tokens of a prompt that leaves room for a completion."""
+    return params.max_length - params.max_new_tokens
 
 
 def reward_figure(scores: Sequence[float], missing: Missing, seed: int) -> Any:

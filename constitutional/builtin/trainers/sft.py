@@ -4,23 +4,22 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from constitutional.api import (
     MAIN,
     Demonstration,
-    Flow,
     Inputs,
     Outputs,
     PolicyModel,
     Port,
     StepFailed,
     WholeContext,
-    WholeStage,
 )
 from constitutional.builtin.backends.encoding import DialogueEncoder
-from constitutional.builtin.trainers import adapters, known_args, launch, stopping, tokens, training
+from constitutional.builtin.trainers import adapters, known_args, stopping, tokens, training
 from constitutional.builtin.trainers.parameters import FitParams, training_arguments
+from constitutional.builtin.trainers.stages import FitTrainer
 
 
 class SftParams(FitParams):
@@ -30,11 +29,10 @@ class SftParams(FitParams):
     """Several rows to a sequence; faster where rows are short and attention keeps them apart."""
 
 
-class SftTrainer(WholeStage):
+class SftTrainer(FitTrainer):
     """Fine-tune a policy on demonstrations: the SL-CAI step of Bai et al. 2022, section 3.1, on `trl.SFTTrainer`."""
 
     kind, name, version = "trainer", "sft", 1
-    isolated = True
     Params = SftParams
     takes: ClassVar[Mapping[str, Port]] = {
         "model": Port(PolicyModel, about="the policy to start from"),
@@ -42,16 +40,8 @@ class SftTrainer(WholeStage):
     }
 
     @classmethod
-    def gives(cls, params: Any) -> Mapping[str, Flow]:
-        return {MAIN: PolicyModel}
-
-    @classmethod
     def check(cls, params: SftParams) -> Iterable[str]:
         return known_args.all_mistakes("sft", params)
-
-    @classmethod
-    def processes(cls, params: SftParams) -> int:
-        return launch.processes(params)
 
     def run(self, inputs: Inputs, ctx: WholeContext) -> Outputs:
         training.begin(self.params)

@@ -6,12 +6,24 @@ import copy
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
-from constitutional.api import Demonstration, Messages, Preference, Score, UserError, assistant, digest, messages
+from constitutional.api import (
+    Demonstration,
+    Messages,
+    Preference,
+    Prompt,
+    Score,
+    UserError,
+    assistant,
+    digest,
+    messages,
+)
 from constitutional.builtin.backends.encoding import DialogueEncoder
 
 Row = TypeVar("Row", Demonstration, Preference, Score)
+#: A prompt, and its tokens up to where the assistant is to speak.
+Asked: TypeAlias = tuple[Prompt, list[int]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +50,20 @@ def encode(encoder: DialogueEncoder, prompt: Messages, completion: str) -> Encod
     answer = max(index for index, (_, message) in enumerate(whole) if message is not None)
     start = sum(len(tokens) for tokens, _ in whole[:answer])
     return Encoded(flat[:start], flat[start:])
+
+
+def askable(encoder: DialogueEncoder, rows: Iterable[Prompt], room: int, dropped: Counter[str]) -> Iterator[Asked]:
+    """Prompts of at most `room` tokens, with those; the others are counted under their reason."""
+    for row in rows:
+        try:
+            ids = encoder.encode(row.prompt)
+        except UserError:
+            dropped["template"] += 1
+            continue
+        if len(ids) > room:
+            dropped["too-long"] += 1
+        else:
+            yield row, ids
 
 
 def usable(

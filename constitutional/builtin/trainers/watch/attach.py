@@ -5,20 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from constitutional.api import Inputs, Prompt, StepFailed, WholeContext
+from constitutional.api import Inputs, StepFailed, WholeContext
 from constitutional.builtin.backends.encoding import DialogueEncoder
 from constitutional.builtin.rewards.build import Builder
 from constitutional.builtin.rewards.contract import Scorer
 from constitutional.builtin.trainers import rl, training
+from constitutional.builtin.trainers.tokens import Asked
 from constitutional.builtin.trainers.watch import Watch
 from constitutional.builtin.trainers.watch.observer import Models, Observer
 from constitutional.builtin.trainers.watch.watching import Watching
 
-Asked = Sequence[tuple[Prompt, list[int]]]
-
 
 def attach(
-    inputs: Inputs, ctx: WholeContext, params: rl.RlParams, encoder: DialogueEncoder, prompts: Asked,
+    inputs: Inputs, ctx: WholeContext, params: rl.RlParams, encoder: DialogueEncoder, prompts: Sequence[Asked],
     builder: Builder, proxy: Scorer, policy: Any, reference: Callable[[], Any | None], learned: Mapping[str, Any],
 ) -> Watching | None:  # fmt: skip
     """A watch, if prompts are held out for one.  `reference` gives a model, or None for the policy without its adapter.

@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from statistics import fmean, pstdev
 from typing import Any
 
-from constitutional.api import Messages, Prompt, Request, assistant, row_seed
+from constitutional.api import Messages, Request, assistant, row_seed
 from constitutional.builtin.backends import sampling
 from constitutional.builtin.backends.encoding import DialogueEncoder
 from constitutional.builtin.math.drift import divergence, look, repetition
 from constitutional.builtin.math.ppo import entropy
 from constitutional.builtin.rewards.contract import Scorer
+from constitutional.builtin.trainers.tokens import Asked
 from constitutional.builtin.trainers.watch.measurement import Column, Measurement
 
 PATH = "trainer/watch"
@@ -49,7 +50,7 @@ class Observer:
     encoder: DialogueEncoder
     pad: int
     ends: frozenset[int]
-    prompts: Sequence[tuple[Prompt, list[int]]]
+    prompts: Sequence[Asked]
     rewards: Rewards
     max_new_tokens: int
     temperature: float

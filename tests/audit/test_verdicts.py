@@ -1,19 +1,15 @@
-"""From a real run to blind sheets, and from filled sheets to figures and votes."""
+"""From filled sheets to figures and votes."""
 
 from __future__ import annotations
 
 import csv
 import json
 import re
-import shutil
-import subprocess
 import tempfile
 from dataclasses import replace
-from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -23,237 +19,10 @@ from constitutional.audit.sample import draw, read_key
 from constitutional.audit.verdicts import Judged, read_verdicts
 from constitutional.cli.audit import audit
 from constitutional.cli.run import run
-from constitutional.errors import DataError, UserError
+from constitutional.errors import DataError
 from constitutional.records import Preference, Vote, user
 from constitutional.rows import to_record
-from tests.audit.support import careful, contrary, filled, project
-
-
-def call(command, *words):
-    return CliRunner().invoke(command, [str(word) for word in words], standalone_mode=False, catch_exceptions=False)
-
-
-@pytest.fixture(scope="module")
-def done(tmp_path_factory):
-    """A folder with a run."""
-    folder = tmp_path_factory.mktemp("audit")
-    spec = project(folder)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(folder)
-        call(run, spec, "--plain")
-    return folder
-
-
-@pytest.fixture
-def here(done, monkeypatch):
-    """Inside it, with nothing of an earlier audit there."""
-    monkeypatch.chdir(done)
-    for path in done.glob("s*"):
-        if path.name != "spec.yaml":
-            path.unlink()
-    return done
-
-
-def drawn(here, *more, step="votes", run="tiny", out="s.csv"):
-    said = call(audit, "sample", run, step, "-o", out, *more).output
-    return here / out, read_key(here / "s.key.json"), said
-
-
-# -- the sample ------------------------------------------------------------------------------------------------------
-
-
-def test_a_sample_has_every_stratum_and_its_question(here):
-    sheet, key, said = drawn(here, "-n", "20")
-    rows = list(csv.DictReader(sheet.open(newline="")))
-    assert len(rows) == len({row["id"] for row in rows}) == 20
-    assert {row["question"] for row in rows} == {"Which reply is kinder?", "Which reply is more useful?"}
-    assert all(row["verdict"] == "" for row in rows)
-    bands = {item.label.band for item in key.items}
-    assert bands == {"unsure", "sure"}
-    assert sum(item.weight for item in key.items) == pytest.approx(20)
-    assert key.unlabelled == 4
-    assert "4 questions without a usable vote are none" in said
-
-
-def test_the_run_may_be_named_by_its_spec_and_the_labels_may_be_preferences(here):
-    _, by_name, _ = drawn(here)
-    _, by_spec, _ = drawn(here, "--force", run="spec.yaml")
-    assert by_name == by_spec
-    _, preferences, _ = drawn(here, "--force", step="labels")
-    assert {item.label.principle for item in preferences.items} >= {"kind, useful"}
-    assert {item.label.verdict() for item in preferences.items} == {"first"}
-    both = next(item for item in preferences.items if item.label.principle == "kind, useful")
-    assert both.question.startswith("Which answer is better, all in all? Which reply is kinder?")
-
-
-def test_nothing_in_the_sheet_depends_on_what_the_judge_said(here):
-    """Turn every verdict of the judge round, keeping how sure it was: the sheet is the same to the byte."""
-    from dataclasses import replace
-
-    from constitutional.audit.sheet import as_csv, as_jsonl, as_page
-
-    _, key, _ = drawn(here, "-n", "500")
-    labels = [item.label for item in key.items]
-    turned = [replace(label, p_first=1 - label.p_first) for label in labels]
-    for form in (as_csv, as_jsonl, lambda items: as_page(items, "s")):
-        assert form(draw(labels, 30, 5, {}).items) == form(draw(turned, 30, 5, {}).items)
-    assert "p_first" not in (here / "s.csv").read_text()
-
-
-def test_the_order_of_the_answers_is_drawn_for_each_row(here):
-    _, key, _ = drawn(here, "-n", "500")
-    share = sum(item.a_first for item in key.items) / len(key.items)
-    assert 0.3 < share < 0.7
-    preferred = [("A" if item.a_first else "B") if item.label.p_first > 0.5 else ("B" if item.a_first else "A")
-                 for item in key.items if item.label.verdict() != "tie"]  # fmt: skip
-    assert 0.25 < preferred.count("A") / len(preferred) < 0.75
-    _, other, _ = drawn(here, "-n", "500", "--seed", "1", "--force")
-    assert [item.a_first for item in key.items] != [item.a_first for item in other.items]
-
-
-@pytest.mark.parametrize("how", ["proportional", "equal"])
-def test_allocation_adds_up(how):
-    from constitutional.audit.sample import allocate
-
-    sizes = {"a": 100, "b": 10, "c": 1}
-    for n in range(1, 112):
-        found = allocate(sizes, n, how)
-        assert sum(found.values()) == n
-        assert all(1 <= found[name] <= sizes[name] for name in found)
-        assert n < 3 or len(found) == 3
-    wanted = {"proportional": (22, {"a": 19, "b": 2, "c": 1}), "equal": (21, {"a": 10, "b": 10, "c": 1})}
-    n, expected = wanted[how]
-    assert allocate(sizes, n, how) == expected
-
-
-def test_a_sheet_is_safe_in_a_spreadsheet_and_a_terminal(here):
-    sheet, _, _ = drawn(here, "-n", "500")
-    cells = [cell for row in csv.reader(sheet.open(newline="")) for cell in row]
-    assert any(cell == "'=cmd|x!A1" for cell in cells)
-    assert not any(cell[:1] in "=+-@\t\r" for cell in cells if cell)
-    assert any("<U+001B>" in cell for cell in cells)
-    assert "\x1b" not in sheet.read_text()
-
-
-def test_mistakes_of_the_user(here):
-    with pytest.raises(UserError, match="no run `nobody`"):
-        drawn(here, run="nobody")
-    assert "did you mean 'votes'" in CliRunner().invoke(audit, ["sample", "tiny", "vots", "-o", "s.csv"]).output
-    with pytest.raises(DataError, match="pairs are no labels"):
-        drawn(here, step="pairs")
-    drawn(here)
-    assert "--force replaces it" in CliRunner().invoke(audit, ["sample", "tiny", "votes", "-o", "s.csv"]).output
-    assert "neither .csv nor .jsonl" in CliRunner().invoke(audit, ["sample", "tiny", "votes", "-o", "s.txt"]).output
-
-
-# -- the page --------------------------------------------------------------------------------------------------------
-
-
-class Tags(HTMLParser):
-    def __init__(self):
-        super().__init__()
-        self.found = []
-        self.texts = {}
-        self._inside = ""
-
-    def handle_starttag(self, tag, attrs):
-        self.found.append((tag, dict(attrs)))
-        self._inside = tag
-
-    def handle_data(self, data):
-        self.texts.setdefault(self._inside, []).append(data)
-
-
-@pytest.fixture
-def page(here):
-    drawn(here, "-n", "500", "--html", "s.html")
-    return (here / "s.html").read_text()
-
-
-def test_a_hostile_text_is_no_markup_and_nothing_is_fetched(page):
-    tags = Tags()
-    tags.feed(page)
-    names = [tag for tag, _ in tags.found]
-    assert names.count("script") == 2
-    assert "img" not in names
-    attributes = {name for _, given in tags.found for name in given}
-    assert not {name for name in attributes if name.startswith("on")} | (attributes & {"src", "href", "action"})
-    policy = next(given["content"] for tag, given in tags.found if "http-equiv" in given)
-    assert policy.startswith("default-src 'none'; script-src 'sha256-")
-    assert "unsafe" not in policy
-    assert "http:" not in page
-    assert "https:" not in page
-    assert "innerHTML" not in page
-    data = json.loads(next(text for text in tags.texts["script"] if text.startswith("{")))
-    assert any("</script><script>alert(1)</script>" in item["prompt"] for item in data["items"])
-    assert any("@DATA@ @POLICY@" in item["prompt"] for item in data["items"])
-
-
-def test_the_policy_pins_what_is_in_the_page(page):
-    import base64
-    import hashlib
-
-    for tag in ("script", "style"):
-        inside = re.search(f"<{tag}>(.*?)</{tag}>", page, re.DOTALL)[1]
-        pinned = base64.b64encode(hashlib.sha256(inside.encode()).digest()).decode()
-        assert f"{tag}-src 'sha256-{pinned}'" in page
-
-
-@pytest.mark.skipif(shutil.which("node") is None, reason="node is not installed")
-def test_keys_judge_and_the_download_is_what_import_reads(page, here):
-    """The page's own script, in node, on a document that has just the elements of the page."""
-    script = re.search(r"<script>(.*?)</script>", page, re.DOTALL)[1]
-    data = re.search(r'<script type="application/json" id="data">(.*?)</script>', page, re.DOTALL)[1]
-    program = """
-      const made = {}, heard = {}, buttons = [];
-      function element() { return { textContent: "", value: "", dataset: {}, classList: { toggle() {} }, setAttribute() {},
-        addEventListener(what, run) { this["on" + what] = run; }, focus() {}, click() {} }; }
-      globalThis.document = {
-        getElementById(id) { return made[id] = made[id] || element(); }, querySelectorAll() { return buttons; },
-        createElement() { return element(); }, addEventListener(what, run) { heard[what] = run; } };
-      globalThis.window = { localStorage: { getItem() { return null; }, setItem() { throw new Error("private"); } } };
-      let saved = ""; globalThis.Blob = class { constructor(parts) { saved = parts.join(""); } };
-      URL.createObjectURL = function () { return "blob:x"; }; URL.revokeObjectURL = function () {};
-      document.getElementById("data").textContent = DATA;
-      SCRIPT
-      const keys = ["a", "B", "t", "s", "ArrowLeft", "a", "x"];
-      for (const key of keys) { heard.keydown({ key: key, target: null }); }
-      made.save.onclick(); const unnamed = saved;
-      made.who.value = "Ann <b>"; heard.keydown({ key: "a", target: made.who }); made.save.onclick();
-      console.log(JSON.stringify({ unnamed: unnamed, saved: saved, left: made.left.textContent, prompt: made.prompt.textContent }));
-    """.replace("SCRIPT", script).replace("DATA", json.dumps(data))
-    ran = subprocess.run(["node", "-"], input=program, capture_output=True, text=True, check=False, timeout=60)
-    assert ran.returncode == 0, ran.stderr
-    said = json.loads(ran.stdout)
-    assert said["unnamed"] == ""
-    lines = [json.loads(line) for line in said["saved"].splitlines()]
-    assert [line["verdict"] for line in lines] == ["A", "B", "tie", "A"]
-    assert {line["annotator"] for line in lines} == {"Ann <b>"}
-    (here / "s.ann.jsonl").write_text(said["saved"])
-    out = call(audit, "import", "s.ann.jsonl", "--key", "s.key.json", "-o", "sv.jsonl", "--partial").output
-    assert "judged by Ann <b>: 4 verdicts" in out
-
-
-# -- verdicts --------------------------------------------------------------------------------------------------------
-
-
-def imported(here, *files, more=()):
-    call(
-        audit,
-        "import",
-        *files,
-        "--key",
-        "s.key.json",
-        "-o",
-        "sv.jsonl",
-        "--preferences",
-        "sp.jsonl",
-        "--report",
-        "sr.json",
-        "--force",
-        *more,
-    )
-    return json.loads((here / "sr.json").read_text())
+from tests.audit.support import call, careful, contrary, drawn, filled, imported
 
 
 def test_who_judges_as_the_judge_does_agrees_and_who_turns_it_round_does_not(here):

@@ -1,0 +1,151 @@
+"""Trainers under a watch: alarms, stops, and the weights that are kept."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from constitutional.api import StepFailed
+from constitutional.builtin.trainers.group import GroupTrainer
+from constitutional.builtin.trainers.grpo import GrpoTrainer
+from constitutional.builtin.trainers.online_dpo import OnlineDpoTrainer
+from constitutional.builtin.trainers.ppo import PpoTrainer
+from constitutional.builtin.trainers.rloo import RlooTrainer
+from tests.trainers import bandit
+from tests.trainers.support import contents, train
+
+
+def ppo(watch: dict[str, Any] | None, **params: Any) -> PpoTrainer:
+    usual = {"reward": {"rules": {"starts_with": ["c"]}}, "learning_rate": 1e-2, "batch_size": 32, "rollout_batch": 64,
+             "iterations": 12, "ppo_epochs": 2, "max_new_tokens": 1, "max_length": 32, "scheduler": "constant", "warmup": 0,
+             "kl_coefficient": 0.01, "watch": watch}  # fmt: skip
+    return PpoTrainer(PpoTrainer.Params.model_validate({**usual, **params}))
+
+
+def online(watch: dict[str, Any] | None, **params: Any) -> OnlineDpoTrainer:
+    usual = {"reward": {"rules": {"starts_with": ["c"]}}, "learning_rate": 1e-2, "batch_size": 16, "group_size": 4, "iterations": 9,
+             "max_new_tokens": 1, "max_length": 32, "scheduler": "constant", "warmup": 0, "watch": watch}  # fmt: skip
+    return OnlineDpoTrainer(OnlineDpoTrainer.Params.model_validate({**usual, **params}))
+
+
+def group(trainer: type[GroupTrainer], watch: dict[str, Any] | None, **params: Any) -> GroupTrainer:
+    usual = {"reward": {"rules": {"starts_with": ["c"]}}, "learning_rate": 2e-2, "batch_size": 64, "group_size": 8,
+             "max_steps": 9, "kl_coefficient": 0.01, "max_new_tokens": 1, "max_length": 32, "scheduler": "constant", "warmup": 0,
+             "watch": watch}  # fmt: skip
+    return trainer(trainer.Params.model_validate({**usual, **params}))
+
+
+def log(done: Any) -> list[dict[str, float]]:
+    return [json.loads(line) for line in (done.folder / "training_log.jsonl").read_text().splitlines()]
+
+
+def weights(done: Any) -> str:
+    return next(digest for name, digest in contents(done.folder).items() if name.endswith(".safetensors"))
+
+
+def test_ppo_stops_at_a_limit_says_so_and_keeps_the_best(arms: Path, tmp_path: Path) -> None:
+    watch = {"gold": bandit.GOLD, "every": 2, "stop_when": {"gold_drops": 0.4}}
+    done = train(ppo(watch), tmp_path / "watched", arms, prompts=bandit.prompts(), held_out=bandit.held_out())
+    figures = done.figures["watch"]
+    assert figures["stopped_step"] == figures["last_step"] < 12
+    assert "below its best" in figures["stopped_because"]
+    assert done.figures["iterations"] == figures["last_step"]
+    assert figures["last"]["proxy"]["value"] > figures["start"]["proxy"]["value"]
+    assert figures["kept"]["gold"]["value"] - figures["last"]["gold"]["value"] >= 0.4
+    assert any("stopped" in told.get("notice", "") for _, _, told in done.context.told)
+    curve = [line for line in log(done) if "held_out_gold" in line]
+    assert [line["iteration"] for line in curve] == list(range(0, figures["last_step"] + 1, 2))
+    assert curve[0]["held_out_kl"] == pytest.approx(0, abs=1e-6)
+    kept = figures["kept_step"]
+    assert kept < figures["last_step"]
+    if kept:
+        same = train(ppo(None, iterations=kept), tmp_path / "plain", arms, prompts=bandit.prompts())
+        assert weights(done) == weights(same)
+
+
+@pytest.mark.parametrize("trainer", ["ppo", "online-dpo", "grpo", "rloo"])
+def test_a_watch_changes_nothing_that_is_learned(trainer: str, arms: Path, tmp_path: Path) -> None:
+    def stage(watch: dict[str, Any] | None) -> Any:
+        if trainer == "ppo":
+            return ppo(watch, iterations=3)
+        if trainer == "online-dpo":
+            return online(watch, iterations=3)
+        return group({"grpo": GrpoTrainer, "rloo": RlooTrainer}[trainer], watch, max_steps=3)
+
+    plain = train(stage(None), tmp_path / "plain", arms, prompts=bandit.prompts())
+    watch = {"gold": bandit.GOLD, "every": 1, "keep": "last"}
+    watched = train(stage(watch), tmp_path / "watched", arms, prompts=bandit.prompts(), held_out=bandit.held_out())
+    assert weights(plain) == weights(watched)
+    assert watched.figures["watch"]["measured"] == 4
+    assert [line for line in log(watched) if "held_out_kl" not in line] == log(plain)
+
+
+@pytest.mark.parametrize(
+    "params", [{}, {"lora": {"r": 4}}, {"kl_coefficient": 0.0}], ids=["whole", "lora", "no reference"]
+)
+def test_a_group_trainer_stops_and_keeps_the_best(params: dict[str, Any], arms: Path, tmp_path: Path) -> None:
+    watch = {"gold": bandit.GOLD, "every": 1, "stop_when": {"kl_above": 0.05}}
+    done = train(
+        group(RlooTrainer, watch, **params),
+        tmp_path / "run",
+        arms,
+        prompts=bandit.prompts(),
+        held_out=bandit.held_out(),
+    )
+    figures = done.figures["watch"]
+    assert figures["stopped_step"] is not None
+    assert done.figures["steps"] == figures["stopped_step"] < 9
+    assert figures["start"]["kl"]["value"] == pytest.approx(0, abs=1e-5)
+    assert figures["last"]["kl"]["value"] > 0.05 >= figures["kept"]["kl"]["value"]
+
+
+@pytest.mark.parametrize("trainer", ["ppo", "online-dpo", "rloo"])
+def test_a_training_that_is_killed_after_it_stopped_stops_there_again(trainer: str, arms: Path, tmp_path: Path) -> None:
+    watch = {"gold": bandit.GOLD, "every": 1, "stop_when": {"kl_above": 0.05}, "keep": "last"}
+    make = {"ppo": ppo, "online-dpo": online, "rloo": lambda watch, **more: group(RlooTrainer, watch, **more)}[trainer]
+    stage = make(watch, checkpoint_every=1)
+    first = train(stage, tmp_path / "run", arms, prompts=bandit.prompts(), held_out=bandit.held_out())
+    expected = contents(first.folder)
+    shutil.rmtree(first.folder)
+    again = train(stage, tmp_path / "run", arms, prompts=bandit.prompts(), held_out=bandit.held_out())
+    assert again.figures["watch"]["stopped_step"] == first.figures["watch"]["stopped_step"]
+    assert contents(again.folder) == expected
+
+
+def test_prompts_that_are_learned_from_are_not_held_out(arms: Path, tmp_path: Path) -> None:
+    done = train(ppo({"every": 9}, iterations=1), tmp_path / "a", arms, prompts=bandit.prompts(),
+                 held_out=[*bandit.prompts(), *bandit.held_out(3)])  # fmt: skip
+    assert done.figures["watch"]["start"]["kl"]["n"] == 3
+    with pytest.raises(StepFailed, match="learned from"):
+        train(ppo({}), tmp_path / "b", arms, prompts=bandit.prompts(), held_out=bandit.prompts())
+
+
+@pytest.mark.parametrize(
+    ("params", "ports", "said"),
+    [
+        ({"watch": {}}, {}, "connect `held_out: NAME`"),
+        ({"watch": {"stop_when": {"gold_drops": 0.1}}}, {"held_out": ()}, "needs `watch.gold`"),
+        ({"watch": {"keep": "best"}}, {"held_out": ()}, "`watch.keep: best` needs `watch.gold`"),
+        ({"watch": {"gold": {"rules": {"starts_with": ["c"]}}}}, {"held_out": ()}, "is the reward that is learned from"),
+        ({"watch": {"gold": "judge"}}, {"held_out": ()}, "`watch.gold` names `judge`, which is not connected"),
+        ({"watch": {"stop_when": {"disagreement_above": 1}}}, {"held_out": ()}, "needs an `ensemble`"),
+        ({"watch": {"gold": bandit.GOLD}}, {"held_out": (), "rewards": ("a",)}, "`a` is connected but the reward does not use it"),
+    ],
+)  # fmt: skip
+def test_mistakes_are_found_before_anything_runs(params: dict[str, Any], ports: dict[str, Any], said: str) -> None:
+    stage = ppo(params["watch"])
+    assert any(said in one for one in PpoTrainer.wired(stage.params, ports)), list(
+        PpoTrainer.wired(stage.params, ports)
+    )
+
+
+def test_models_that_only_the_gold_reward_names_are_not_learned_from() -> None:
+    from constitutional.builtin.rewards.wiring import meant
+
+    params = ppo({"gold": "judge"}, reward=None).params
+    assert meant(params, ["helpful", "judge"], params.watch.gold) == "helpful"
+    assert list(PpoTrainer.wired(params, {"held_out": (), "rewards": ("helpful", "judge")})) == []
