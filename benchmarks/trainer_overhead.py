@@ -19,8 +19,7 @@ from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks.trainer_overhead.cases import CASES
 from benchmarks.trainer_overhead.compare import compared, table
@@ -28,7 +27,7 @@ from benchmarks.trainer_overhead.setting import Setting
 from benchmarks.trainer_overhead.sizes import SHAPES, save
 from constitutional.builtin.backends.loading import resolve
 
-OUT = ROOT / "benchmarks" / "results" / "trainer_overhead.json"
+OUT = Path(__file__).parent / "results" / "trainer_overhead.json"
 
 
 #: What both processes of a comparison are started with.

@@ -67,8 +67,7 @@ def compared(name: str, setting: Setting, rows: int, words: int, times: int, sid
     said: dict[str, Any] = {"trainer": name, "script": case.script, "rows": rows, "words": words, "times": times}
     for side, one in working.items():
         said[side] = figures(one, setting, case.flops)
-    losses = {side: one.runs[0]["losses"] for side, one in working.items()}
-    return said | verdict(said, losses["ours"], losses["bare"], case.differs)
+    return said | verdict(said, working["ours"].runs[0], working["bare"].runs[0], case.differs)
 
 
 def figures(side: Side, setting: Setting, factor: float | None) -> dict[str, Any]:
@@ -93,14 +92,21 @@ def figures(side: Side, setting: Setting, factor: float | None) -> dict[str, Any
     return found
 
 
-def verdict(said: dict[str, Any], ours: list[float], bare: list[float], differs: str) -> dict[str, Any]:
-    """The ratio, and how far the losses are apart."""
-    apart = max((abs(a - b) for a, b in zip(ours, bare, strict=False)), default=None)
+def verdict(said: dict[str, Any], ours: dict[str, Any], bare: dict[str, Any], differs: str) -> dict[str, Any]:
+    """The ratio of the times, also a token where both sample, and how far losses and rewards are apart."""
     ratio = said["ours"]["seconds"] / said["bare"]["seconds"]
-    per_token = said["bare"]["tokens_per_second"] / said["ours"]["tokens_per_second"]
-    return {"ratio": round(ratio, 3), "ratio_per_token": round(per_token, 3), "within": min(ratio, per_token) <= BUDGET,
-            "steps": len(ours), "same_steps": len(ours) == len(bare), "largest_difference_of_losses": apart,
-            **({"losses_differ_because": differs} if differs else {})}  # fmt: skip
+    found = {"ratio": round(ratio, 3), "steps": len(ours["losses"]), "same_steps": len(ours["losses"]) == len(bare["losses"]),
+             "largest_difference_of_losses": apart(ours["losses"], bare["losses"])}  # fmt: skip
+    if ours["sampled"]:
+        ratio *= said["bare"]["tokens"] / said["ours"]["tokens"]
+        found["ratio_a_token"] = round(ratio, 3)
+    if ours["rewards"]:
+        found["largest_difference_of_rewards"] = apart(ours["rewards"], bare["rewards"])
+    return {**found, "within": ratio <= BUDGET, **({"losses_differ_because": differs} if differs else {})}
+
+
+def apart(ours: Sequence[float], bare: Sequence[float]) -> float:
+    return max(abs(a - b) for a, b in zip(ours, bare, strict=False))
 
 
 def table(found: Sequence[dict[str, Any]]) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.trainer_overhead import rows as data
-from benchmarks.trainer_overhead.setting import SEED, Case, Rows, Seen, Setting, Train, losses_of
+from benchmarks.trainer_overhead.setting import SEED, Case, Rows, Seen, Setting, Train
 from benchmarks.trainer_overhead.stages import stage_of, trained
 
 WANTED = ("order", "card", "please", "help")
@@ -22,8 +22,11 @@ def share_of_words(completions: list[Any], **_: Any) -> list[float]:
     return [sum(word in text for word in WANTED) / len(WANTED) for text in texts]
 
 
-def _sampled(log: list[dict[str, Any]], batch: int) -> int:
-    return round(sum(entry["completions/mean_length"] for entry in log if "completions/mean_length" in entry) * batch)
+def _seen(log: list[dict[str, Any]], batch: int) -> Seen:
+    """From a log of TRL: its lines with a reward are steps."""
+    steps = [entry for entry in log if "reward" in entry]
+    lengths = sum(entry["completions/mean_length"] for entry in steps)
+    return Seen([entry["loss"] for entry in steps], round(lengths * batch), [entry["reward"] for entry in steps])
 
 
 def ours(name: str) -> Train:
@@ -33,7 +36,7 @@ def ours(name: str) -> Train:
         log = [
             json.loads(line) for line in (done.folder / "training_log.jsonl").read_text(encoding="utf-8").splitlines()
         ]
-        return Seen(done.losses, _sampled(log, setting.batch_size))
+        return _seen(log, setting.batch_size)
 
     return run
 
@@ -56,7 +59,7 @@ def bare(trainer_name: str, config_name: str, **options: Any) -> Train:
         )
         trainer.train()
         trainer.save_model(str(folder / "model"))
-        return Seen(losses_of(trainer), _sampled(trainer.state.log_history, setting.batch_size))
+        return _seen(trainer.state.log_history, setting.batch_size)
 
     return run
 

@@ -51,10 +51,11 @@ class Setting:
 
 
 class Seen(NamedTuple):
-    """What a training leaves: a loss a step (PPO: a round), and the tokens that were sampled, where some were."""
+    """What a training leaves: a loss a step (PPO: a round); where it samples, how many tokens, and the mean reward a step."""
 
     losses: list[float]
     sampled: int | None = None
+    rewards: list[float] | None = None
 
 
 Train = Callable[[Setting, Rows, Path], Seen]
