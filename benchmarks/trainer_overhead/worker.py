@@ -36,7 +36,7 @@ def main() -> None:
     read = tokens(rows, AutoTokenizer.from_pretrained(setting.model))
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name) / "run"
-        train(replace(setting, epochs=1), rows[: 4 * setting.batch_size], folder)
+        train(replace(setting, epochs=1), rows[: 2 * setting.batch_size], folder)
         print(json.dumps({"texts": read, "rows": len(rows)}), file=out, flush=True)
         for _ in sys.stdin:
             shutil.rmtree(folder, ignore_errors=True)

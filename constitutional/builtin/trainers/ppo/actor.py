@@ -59,15 +59,22 @@ class Actor:
         return {f"{part}.{name}": one for part, module in modules.items()
                 for name, one in module.named_parameters() if one.requires_grad}  # fmt: skip
 
-    def read(self, batch: Batch, temperature: float) -> Reading:
-        """Log-probabilities at the temperature of sampling, entropies, and the value before each token."""
+    def read(self, batch: Batch, temperature: float, entropies: bool = True) -> Reading:
+        """Log-probabilities at the temperature of sampling, entropies, and the value before each token.
+
+        Without `entropies` no gradient flows through them, which takes less time and memory.
+        """
+        import torch
+
         width = batch.mask.shape[1]
         with self.computing():
             said = self._ask(self.policy, batch, output_hidden_states=self._body is None)
             hidden = said.hidden_states[-1] if self._body is None else self._hidden(batch)
-        logps, logits = _logps(said.logits, batch, temperature)
+        logps, logs = _logps(said.logits, batch, temperature)
         values = self.head(hidden[:, -width - 1 : -1].float())[..., 0]
-        return Reading(logps, entropy(logits), values)
+        with torch.set_grad_enabled(entropies and torch.is_grad_enabled()):
+            spread = entropy(logs)
+        return Reading(logps, spread, values)
 
     def reference_logps(self, batch: Batch, temperature: float) -> Any:
         """Log-probabilities of the same tokens under the reference."""
@@ -114,6 +121,6 @@ class Actor:
 def _logps(logits: Any, batch: Batch, temperature: float) -> tuple[Any, Any]:
     import torch
 
-    before = logits[:, :-1].float() / temperature
+    logs = torch.log_softmax(logits[:, :-1].float() / temperature, dim=-1)
     taken = batch.ids[:, -batch.mask.shape[1] :]
-    return torch.log_softmax(before, dim=-1).gather(-1, taken[..., None])[..., 0], before
+    return logs.gather(-1, taken[..., None])[..., 0], logs
