@@ -42,12 +42,17 @@ def main(given: Sequence[str] | None = None) -> int:
     parser.add_argument("--rows", type=int, default=256)
     parser.add_argument("--times", type=int, default=3)
     parser.add_argument("--words", type=int, default=12, help="words of a prompt and of an answer")
+    parser.add_argument(
+        "--threads", type=int, help="threads of each process, for a machine that has other things to do"
+    )
     parser.add_argument("--batch-size", type=int, default=16)
     parser.add_argument(
         "--model-size", choices=SHAPES, help="a model of this size with random weights; packing for sft"
     )
     parser.add_argument("--out", type=Path, default=OUT)
     options = parser.parse_args(given)
+    if options.threads:
+        os.environ["OMP_NUM_THREADS"] = str(options.threads)
     names = options.only.split(",")
     unknown = [name for name in names if name not in CASES]
     if unknown:
@@ -63,7 +68,11 @@ def main(given: Sequence[str] | None = None) -> int:
         for name in names:
             sides = ["ours", "bare", *(["defaults"] if options.model_size and name in ("sft", "dpo") else [])]
             found.append(compared(name, setting, options.rows, options.words, options.times, sides))
-            found[-1] |= {"model": options.model_size or "builtin:support-agent", "attention": setting.attention}
+            found[-1] |= {
+                "model": options.model_size or "builtin:support-agent",
+                "attention": setting.attention,
+                "threads": options.threads,
+            }
             keep(options.out, found[-1])
     print(table(found))
     return 0
