@@ -11,42 +11,23 @@ import argparse
 import asyncio
 import json
 import random
+import sys
 import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from benchmarks.sentences import sentence
 from constitutional.api import ChoiceRequest, Request, user
 from constitutional.builtin.backends import batches
 from constitutional.builtin.backends.transformers import TransformersBackend, TransformersParams
 
-WORDS = [
-    "please",
-    "tell",
-    "me",
-    "the",
-    "status",
-    "of",
-    "my",
-    "order",
-    "and",
-    "the",
-    "card",
-    "that",
-    "it",
-    "was",
-    "paid",
-    "with",
-    "before",
-    "the",
-    "parcel",
-    "leaves",
-    "today",
-]
-
 
 def questions(count: int) -> list[Any]:
     draw = random.Random(0)
-    return [(user(" ".join(draw.choices(WORDS, k=draw.randint(4, 40)))),) for _ in range(count)]
+    return [(user(sentence(draw, draw.randint(4, 40))),) for _ in range(count)]
 
 
 def timed(run: Callable[[], Any]) -> tuple[Any, float]:

@@ -129,7 +129,8 @@ def completion_logps(logits: Any, ids: Any, completion: Any, *, mean: bool = Fal
     """
     import torch
 
-    logs = torch.log_softmax(logits[:, :-1].float(), dim=-1).gather(-1, ids[:, 1:, None])[..., 0]
-    mask = completion[:, 1:].to(logs.dtype)
-    total = (logs * mask).sum(-1)
-    return total / mask.sum(-1).clamp(min=1) if mean else total
+    kept = completion[:, 1:].bool()
+    before = logits[:, :-1][kept].float()  # the vocabulary is what takes memory: none of it for prompts and padding
+    said = before.gather(-1, ids[:, 1:][kept][:, None])[:, 0] - before.logsumexp(-1)
+    total = torch.zeros(kept.shape, dtype=said.dtype, device=said.device).masked_scatter(kept, said).sum(-1)
+    return total / kept.sum(-1).clamp(min=1) if mean else total

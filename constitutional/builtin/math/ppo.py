@@ -50,11 +50,8 @@ def small_divergence(logps: Any, other: Any, mask: Any) -> Any:
     return masked_mean(ratio.exp() - 1 - ratio, mask)
 
 
-def entropy(logits: Any) -> Any:
-    """Entropy in nats of each next-token distribution: [..., vocabulary] -> [...]."""
-    import torch
-
-    logs = torch.log_softmax(logits, dim=-1)
+def entropy(logs: Any) -> Any:
+    """Entropy in nats of each next-token distribution, given as log-probabilities: [..., vocabulary] -> [...]."""
     return -(logs.exp() * logs).sum(-1)
 
 

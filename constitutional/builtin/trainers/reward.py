@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from statistics import fmean, pstdev
 from typing import Any, ClassVar
@@ -88,8 +88,8 @@ class RewardTrainer(FitTrainer):
         )
         log = training.train(trainer, ctx, p)
         figures = training.summary(log, trainer, len(taught)) | stopping.figures(trainer, p, stopped_by)
-        figures |= agreement(trainer.model, held_out, tokenizer.pad_token_id)
-        figures |= spread(trainer.model, (held_out or taught)[:SPREAD], tokenizer.pad_token_id)
+        measured = scores(trainer.model, held_out or taught[:SPREAD], tokenizer.pad_token_id)
+        figures |= agreement(measured if held_out else []) | spread(measured[:SPREAD])
         before = scores(trainer.model, rows[:COMPARED], tokenizer.pad_token_id)
         folder = training.keep(trainer, tokenizer, ctx, p, figures, log)
         if launch.rank(p) == 0:
@@ -157,17 +157,17 @@ def scores(model: Any, rows: list[dict[str, Any]], pad: int, batch: int = 32) ->
     return found
 
 
-def agreement(model: Any, rows: list[dict[str, Any]], pad: int) -> dict[str, Any]:
-    """Share of held-out pairs in which the reward prefers what the label prefers."""
-    if not rows:
+def agreement(pairs: Sequence[tuple[float, float]]) -> dict[str, Any]:
+    """Share of held-out pairs, each with its rewards, in which the reward prefers what the label prefers."""
+    if not pairs:
         return {"held_out": 0, "held_out_agreement": None}
-    right = sum(chosen > rejected for chosen, rejected in scores(model, rows, pad))
-    return {"held_out": len(rows), "held_out_agreement": right / len(rows)}
+    right = sum(chosen > rejected for chosen, rejected in pairs)
+    return {"held_out": len(pairs), "held_out_agreement": right / len(pairs)}
 
 
-def spread(model: Any, rows: list[dict[str, Any]], pad: int) -> dict[str, Any]:
+def spread(pairs: Sequence[tuple[float, float]]) -> dict[str, Any]:
     """Mean and deviation of the scores of single answers: what `normalise` takes off and divides by."""
-    found = [score for pair in scores(model, rows, pad) for score in pair]
+    found = [score for pair in pairs for score in pair]
     return {"score_mean": fmean(found), "score_std": pstdev(found)}
 
 

@@ -37,12 +37,14 @@ class Encoded:
         return len(self.prompt) + len(self.completion)
 
 
-def encode(encoder: DialogueEncoder, prompt: Messages, completion: str) -> Encoded:
-    """A dialogue with its answer.
+def encode(
+    encoder: DialogueEncoder, prompt: Messages, completion: str, before: list[int] | None = None
+) -> Encoded:  # fmt: skip
+    """A dialogue with its answer; `before` are the tokens of its prompt, where they are known.
 
     What follows the answer in the chat template (the end of the turn) is part of it: a policy has to learn to stop.
     """
-    before = encoder.encode(prompt)
+    before = encoder.encode(prompt) if before is None else before
     whole = encoder.segments((*prompt, assistant(completion)), reply=False)
     flat = [token for tokens, _ in whole for token in tokens]
     if flat[: len(before)] == before:
@@ -77,7 +79,8 @@ def usable(
             dropped["empty"] += 1
             continue
         try:
-            encoded = [encode(encoder, row.prompt, answer) for answer in said]
+            before = encoder.encode(row.prompt)
+            encoded = [encode(encoder, row.prompt, answer, before) for answer in said]
         except UserError:
             dropped["template"] += 1
             continue

@@ -179,6 +179,8 @@ def progress_callback(ctx: WholeContext) -> Any:
 
         def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
             ctx.progress(state.global_step, state.max_steps)
+            if state.global_step >= state.max_steps and not args.load_best_model_at_end:
+                control.should_save = False  # what is kept comes next; transformers would write everything twice
 
     return Tell()
 

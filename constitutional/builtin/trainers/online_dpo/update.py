@@ -72,7 +72,7 @@ def losses(
     device = lesson.batch.mask.device
     rows = torch.tensor([*(one.chosen for one in pairs), *(one.rejected for one in pairs)], device=device)
     part = lesson.batch.part(rows)
-    now, mean = models.read(part, params.temperature), params.loss == "ipo"
+    now, mean = models.read(part, params.temperature, entropies=False), params.loss == "ipo"
     chosen, rejected = of_answers(now.logps, part.mask, mean=mean).chunk(2)
     reference_chosen, reference_rejected = of_answers(lesson.reference[rows], part.mask, mean=mean).chunk(2)
     p_chosen = torch.tensor([one.p_chosen for one in pairs], device=device)

@@ -39,14 +39,17 @@ class Actor(Policy):
             **({"value": self._body} if self._body is not None else {}),
         }
 
-    def valued(self, batch: Batch, temperature: float) -> Valued:
-        """Log-probabilities at the temperature of sampling, entropies, and the value before each token."""
+    def valued(self, batch: Batch, temperature: float, entropies: bool = True) -> Valued:
+        """Log-probabilities at the temperature of sampling, entropies, and the value before each token.
+
+        Without `entropies` no gradient flows through them, which takes less time and memory.
+        """
         width = batch.mask.shape[1]
         with self.computing():
             said = self.ask(self.policy, batch, output_hidden_states=self._body is None)
             hidden = said.hidden_states[-1] if self._body is None else self._hidden(batch)
         values = self.head(hidden[:, -width - 1 : -1].float())[..., 0]
-        return Valued(*reading(said.logits, batch, temperature), values)
+        return Valued(*reading(said.logits, batch, temperature, entropies), values)
 
     def learning(self, checkpointing: bool) -> None:
         super().learning(checkpointing)

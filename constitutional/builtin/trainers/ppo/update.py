@@ -51,7 +51,7 @@ def update(
 def losses(actor: Actor, experience: Experience, rows: Any, params: PpoParams) -> tuple[Any, dict[str, float]]:
     """The loss of PPO on some rows, a scalar, and what it is made of."""
     mask, old = experience.mask[rows], experience.logps[rows]
-    now = actor.valued(experience.batch.part(rows), params.temperature)
+    now = actor.valued(experience.batch.part(rows), params.temperature, params.entropy_coefficient > 0)
     policy, clipped = ppo.clipped_surrogate(now.logps, old, experience.advantages[rows], mask, clip=params.clip)
     value, value_clipped = ppo.clipped_value_loss(
         now.values, experience.values[rows], experience.returns[rows], mask, clip=params.value_clip

@@ -51,11 +51,11 @@ class Policy:
         return {f"{part}.{name}": one for part, module in self.modules().items()
                 for name, one in module.named_parameters() if one.requires_grad}  # fmt: skip
 
-    def read(self, batch: Batch, temperature: float) -> Reading:
+    def read(self, batch: Batch, temperature: float, entropies: bool = True) -> Reading:
         """Log-probabilities at the temperature of sampling, and entropies."""
         with self.computing():
             said = self.ask(self.policy, batch)
-        return reading(said.logits, batch, temperature)
+        return reading(said.logits, batch, temperature, entropies)
 
     def reference_logps(self, batch: Batch, temperature: float) -> Any:
         """Log-probabilities of the same tokens under the reference."""
@@ -115,15 +115,21 @@ def loaded(inputs: Inputs, params: RoundParams) -> Policy:
     return Policy(policy.to(device).eval(), reference, precision)
 
 
-def reading(logits: Any, batch: Batch, temperature: float) -> Reading:
-    """What `logits` [rows, completion + 1, vocabulary] say of the completions."""
-    logps, before = _logps(logits, batch, temperature)
-    return Reading(logps, entropy(before))
+def reading(logits: Any, batch: Batch, temperature: float, entropies: bool = True) -> Reading:
+    """What `logits` [rows, completion + 1, vocabulary] say of the completions.
+
+    Without `entropies` no gradient flows through them, which takes less time and memory.
+    """
+    import torch
+
+    logps, logs = _logps(logits, batch, temperature)
+    with torch.set_grad_enabled(entropies and torch.is_grad_enabled()):
+        return Reading(logps, entropy(logs))
 
 
 def _logps(logits: Any, batch: Batch, temperature: float) -> tuple[Any, Any]:
     import torch
 
-    before = logits[:, :-1].float() / temperature
+    logs = torch.log_softmax(logits[:, :-1].float() / temperature, dim=-1)
     taken = batch.ids[:, -batch.mask.shape[1] :]
-    return torch.log_softmax(before, dim=-1).gather(-1, taken[..., None])[..., 0], before
+    return logs.gather(-1, taken[..., None])[..., 0], logs

@@ -103,7 +103,7 @@ class Observer:
             ours = policy(input_ids=ids, use_cache=False, logits_to_keep=width + 1).logits
             theirs = self.models.reference(ids, width + 1)
             ours, theirs = (one[0, -width - 1 : -1].float() / self.temperature for one in (ours, theirs))
-            return float(divergence(ours, theirs).sum()), float(entropy(ours).mean())
+            return float(divergence(ours, theirs).sum()), float(entropy(ours.log_softmax(-1)).mean())
 
     def _scores(self, dialogues: Sequence[Messages]) -> dict[str, Column]:
         found = {"proxy": tuple(one.value for one in self.rewards.proxy.score(dialogues))}
