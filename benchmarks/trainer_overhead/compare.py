@@ -118,13 +118,13 @@ def apart(ours: Sequence[float], bare: Sequence[float]) -> float:
 def table(found: Sequence[dict[str, Any]]) -> str:
     """One line a trainer, in Markdown."""
     wide = any("utilisation" in one["ours"] for one in found)
-    heads = ["trainer", "beside", "ours, s", "bare, s", "ratio", "steps", "losses apart", "ours, MB", "bare, MB", "ours, tokens/s",
+    heads = ["trainer", "beside", "ours, s", "bare, s", "ratio", "CPU ratio", "steps", "losses apart", "ours, MB", "bare, MB", "ours, tokens/s",
              "bare, tokens/s", *(["MFU ours", "MFU bare"] if wide else [])]  # fmt: skip
     lines = ["| " + " | ".join(heads) + " |", "| " + " | ".join("---" for _ in heads) + " |"]
     for one in found:
         ours, bare = one["ours"], one["bare"]
         apart = "by design" if "losses_differ_because" in one else f"{one['largest_difference_of_losses']:.2g}"
-        cells = [f"`{one['trainer']}`", one["script"], f"{ours['seconds']:.2f}", f"{bare['seconds']:.2f}", f"{one['ratio']:.2f}",
+        cells = [f"`{one['trainer']}`", one["script"], f"{ours['seconds']:.2f}", f"{bare['seconds']:.2f}", f"{one['ratio']:.2f}", f"{one['cpu_ratio']:.2f}",
                  str(one["steps"]), apart, f"{ours['memory_mb']:,}", f"{bare['memory_mb']:,}", f"{ours['tokens_per_second']:,}",
                  f"{bare['tokens_per_second']:,}"]  # fmt: skip
         cells += (

@@ -87,4 +87,4 @@ def test_the_ratio_is_of_the_times_and_losses_are_compared_step_by_step(tiny: Se
     assert said["largest_difference_of_losses"] == 0.25
     assert said["bare"]["tokens_per_second"] == 100
     assert json.loads(json.dumps(said)) == said
-    assert "| `sft` | a script | 2.10 | 2.00 | 1.05 | 2 | 0.25 | 512 | 512 | 95 | 100 |" in table([said])
+    assert "| `sft` | a script | 2.10 | 2.00 | 1.05 | 1.05 | 2 | 0.25 | 512 | 512 | 95 | 100 |" in table([said])
