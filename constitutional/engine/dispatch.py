@@ -47,22 +47,27 @@ class Tally(Protocol):
     tokens: int
 
 
-@dataclass(order=True, slots=True)
+@dataclass(slots=True, eq=False)
 class _Waiting:
-    priority: tuple[int, int]
-    question: Question = field(compare=False)
-    key: str = field(compare=False)
+    #: How deep in the plan its step is: later stages go first.
+    depth: int
+    question: Question
+    key: str
     #: Step and stage that ask.
-    by: tuple[str, str] = field(compare=False)
-    #: Those who wait for the answer: twins share a question.
-    askers: list[asyncio.Future[Answer]] = field(compare=False, default_factory=list)
+    by: tuple[str, str]
     #: Whether the answer takes the place of one that is known.
-    again: bool = field(default=False, compare=False)
+    again: bool = False
+    #: Those who wait for the answer: twins share a question.
+    askers: list[asyncio.Future[Answer]] = field(default_factory=list)
     #: How often it was asked.
-    attempts: int = field(default=0, compare=False)
-    asked_at: float = field(default=0.0, compare=False)
+    attempts: int = 0
+    asked_at: float = 0.0
     #: Its share of the time by the clock, in seconds, and its own time from asking to answer, at the last attempt.
-    took: tuple[float, float] = field(default=(0.0, 0.0), compare=False)
+    took: tuple[float, float] = (0.0, 0.0)
+
+
+#: What waits, by urgency: depth, downwards, then the order of asking.  Tuples, since these compare without a call into Python.
+_Entry = tuple[int, int, _Waiting]
 
 
 class ModelQueue:
@@ -80,7 +85,7 @@ class ModelQueue:
         self._commit = commit
         self._journal = commit.journal
         self._notice = notice
-        self._heap: list[_Waiting] = []
+        self._heap: list[_Entry] = []
         self._flying: dict[str, _Waiting] = {}
         self._asked_again: set[str] = set()
         self._batches: set[asyncio.Task[None]] = set()
@@ -124,12 +129,12 @@ class ModelQueue:
     def _enqueue(self, question: Question, key: str, depth: int, again: bool, by: tuple[str, str]) -> _Waiting:
         if again:
             self._asked_again.add(key)
-        item = self._flying[key] = _Waiting((-depth, next(self._count)), question, key, by, again=again)
+        item = self._flying[key] = _Waiting(depth, question, key, by, again)
         self._push(item)
         return item
 
     def _push(self, item: _Waiting) -> None:
-        heapq.heappush(self._heap, item)
+        heapq.heappush(self._heap, (-item.depth, next(self._count), item))
         self._wake()
 
     # -- sending -----------------------------------------------------------------------------------------------------
@@ -171,17 +176,20 @@ class ModelQueue:
     def _take(self) -> list[_Waiting]:
         """The most urgent question and all that wait and are of its sort, up to a batch and to what the budget allows."""
         batch: list[_Waiting] = []
-        others: list[_Waiting] = []
+        others: list[_Entry] = []
         most = 1 if self._breaker.open else self._backend.batch_size
         while self._heap and len(batch) < most:
-            item = heapq.heappop(self._heap)
+            entry = heapq.heappop(self._heap)
+            item = entry[2]
             same = not batch or type(item.question) is type(batch[0].question)
-            if same and not self._meter.take(self.use, item.question):
-                others.append(item)
+            if same and self._meter.take(self.use, item.question):
+                batch.append(item)
+                continue
+            others.append(entry)
+            if same:
                 break
-            (batch if same else others).append(item)
-        for item in others:
-            heapq.heappush(self._heap, item)
+        for entry in others:
+            heapq.heappush(self._heap, entry)
         return batch
 
     def _no_room(self) -> None:
@@ -195,7 +203,8 @@ class ModelQueue:
     def _book(self, batch: list[_Waiting]) -> None:
         now = time.monotonic()
         self._breaker.asked()
-        self._pace.spend(sum(guess(item.question) for item in batch))
+        if self._pace.limited:
+            self._pace.spend(sum(guess(item.question) for item in batch))
         for item in batch:
             item.attempts += 1
             item.asked_at = now
@@ -264,7 +273,8 @@ class ModelQueue:
         if isinstance(answer, ConstitutionalError) and not isinstance(answer, Unanswered):
             self._refuse_all(answer)
         if not isinstance(answer, BaseException):
-            self._pace.correct(tokens(answer) - guess(item.question))
+            if self._pace.limited:
+                self._pace.correct(tokens(answer) - guess(item.question))
             self._throttle.answered()
         if self._breaker.answered():
             self._notice(self.use.label, "answers again")
@@ -289,7 +299,6 @@ class ModelQueue:
             return Unanswered(error.reason, f"{error.detail} (asked {item.attempts} times)".strip())
         if self._closing:
             return error
-        item.priority = (item.priority[0], next(self._count))
         wait = 0.0 if self._breaker.open else pause_before(max(1, item.attempts), error, patience)
         asyncio.get_running_loop().call_later(wait, self._push, item)
         return None
@@ -297,7 +306,7 @@ class ModelQueue:
     def _refuse_all(self, error: ConstitutionalError) -> None:
         """What ends the run for one question ends it for all that wait: not one more goes out."""
         waiting, self._heap = self._heap, []
-        for item in waiting:
+        for _, _, item in waiting:
             self._hand_out(item, error)
 
     def _keep(self, done: Sequence[tuple[_Waiting, Any]]) -> None:
@@ -374,11 +383,11 @@ class Dispatcher:
         self._seats = Seats()
 
     def queue(self, use: ModelUse) -> ModelQueue:
-        if use.fingerprint not in self._queues:
-            self._queues[use.fingerprint] = ModelQueue(
-                use, self._build(use), self.commit, self._notice, self._seats, self.meter
-            )
-        return self._queues[use.fingerprint]
+        queue = self._queues.get(use.fingerprint)
+        if queue is None:
+            queue = ModelQueue(use, self._build(use), self.commit, self._notice, self._seats, self.meter)
+            self._queues[use.fingerprint] = queue
+        return queue
 
     async def close(self, keep: frozenset[str] = frozenset()) -> None:
         """Free the models that are not among the fingerprints to keep."""
