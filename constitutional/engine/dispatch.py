@@ -52,22 +52,28 @@ class Tally(Protocol):
     tokens: int
 
 
-@dataclass(order=True, slots=True)
+@dataclass(slots=True, eq=False)
 class _Waiting:
-    priority: tuple[int, int]
-    question: Question = field(compare=False)
-    key: str = field(compare=False)
+    #: Who goes first: by rank, which its step's depth in the plan decides, then by the order of asking.
+    rank: int
+    place: int
+    question: Question
+    key: str
     #: Step and stage that ask.
-    by: tuple[str, str] = field(compare=False)
-    #: Those who wait for the answer: twins share a question.
-    askers: list[asyncio.Future[Answer]] = field(compare=False, default_factory=list)
+    by: tuple[str, str]
     #: Whether the answer takes the place of one that is known.
-    again: bool = field(default=False, compare=False)
+    again: bool = False
+    #: Those who wait for the answer: twins share a question.
+    askers: list[asyncio.Future[Answer]] = field(default_factory=list)
     #: How often it was asked.
-    attempts: int = field(default=0, compare=False)
-    asked_at: float = field(default=0.0, compare=False)
+    attempts: int = 0
+    asked_at: float = 0.0
     #: Its share of the time by the clock, in seconds, and its own time from asking to answer, at the last attempt.
-    took: tuple[float, float] = field(default=(0.0, 0.0), compare=False)
+    took: tuple[float, float] = (0.0, 0.0)
+
+
+#: What waits, by urgency: rank and place.  Tuples, since these compare without a call into Python.
+_Entry = tuple[int, int, _Waiting]
 
 
 class ModelQueue:
@@ -85,7 +91,7 @@ class ModelQueue:
         self._commit = commit
         self._journal = commit.journal
         self._notice = notice
-        self._heap: list[_Waiting] = []
+        self._heap: list[_Entry] = []
         self._flying: dict[str, _Waiting] = {}
         self._ending: frozenset[str] = frozenset()
         self._asked_again: set[str] = set()
@@ -131,7 +137,7 @@ class ModelQueue:
         if again:
             self._asked_again.add(key)
         rank = depth - LAST if by[0] in self._ending else -depth
-        item = self._flying[key] = _Waiting((rank, next(self._count)), question, key, by, again=again)
+        item = self._flying[key] = _Waiting(rank, next(self._count), question, key, by, again)
         self._push(item)
         return item
 
@@ -139,12 +145,13 @@ class ModelQueue:
         """These steps get no new rows: from now on the ones with the longest way to go come first."""
         for item in self._flying.values():
             if item.by[0] in steps - self._ending:
-                item.priority = (-item.priority[0] - LAST, item.priority[1])
+                item.rank = -item.rank - LAST
         self._ending |= steps
+        self._heap = [(item.rank, item.place, item) for _, _, item in self._heap]
         heapq.heapify(self._heap)
 
     def _push(self, item: _Waiting) -> None:
-        heapq.heappush(self._heap, item)
+        heapq.heappush(self._heap, (item.rank, item.place, item))
         self._wake()
 
     # -- sending -----------------------------------------------------------------------------------------------------
@@ -186,17 +193,20 @@ class ModelQueue:
     def _take(self) -> list[_Waiting]:
         """The most urgent question and all that wait and are of its sort, up to a batch and to what the budget allows."""
         batch: list[_Waiting] = []
-        others: list[_Waiting] = []
+        others: list[_Entry] = []
         most = 1 if self._breaker.open else self._backend.batch_size
         while self._heap and len(batch) < most:
-            item = heapq.heappop(self._heap)
+            entry = heapq.heappop(self._heap)
+            item = entry[2]
             same = not batch or type(item.question) is type(batch[0].question)
-            if same and not self._meter.take(self.use, item.question):
-                others.append(item)
+            if same and self._meter.take(self.use, item.question):
+                batch.append(item)
+                continue
+            others.append(entry)
+            if same:
                 break
-            (batch if same else others).append(item)
-        for item in others:
-            heapq.heappush(self._heap, item)
+        for entry in others:
+            heapq.heappush(self._heap, entry)
         return batch
 
     def _no_room(self) -> None:
@@ -210,7 +220,8 @@ class ModelQueue:
     def _book(self, batch: list[_Waiting]) -> None:
         now = time.monotonic()
         self._breaker.asked()
-        self._pace.spend(sum(guess(item.question) for item in batch))
+        if self._pace.limited:
+            self._pace.spend(sum(guess(item.question) for item in batch))
         for item in batch:
             item.attempts += 1
             item.asked_at = now
@@ -279,7 +290,8 @@ class ModelQueue:
         if isinstance(answer, ConstitutionalError) and not isinstance(answer, Unanswered):
             self._refuse_all(answer)
         if not isinstance(answer, BaseException):
-            self._pace.correct(tokens(answer) - guess(item.question))
+            if self._pace.limited:
+                self._pace.correct(tokens(answer) - guess(item.question))
             self._throttle.answered()
         if self._breaker.answered():
             self._notice(self.use.label, "answers again")
@@ -306,7 +318,7 @@ class ModelQueue:
             return error
         if self._breaker.open:
             # Somebody else is to feel whether the model is back: this question may be what it cannot bear.
-            item.priority = (item.priority[0], next(self._count))
+            item.place = next(self._count)
         wait = 0.0 if self._breaker.open else pause_before(max(1, item.attempts), error, patience)
         asyncio.get_running_loop().call_later(wait, self._push, item)
         return None
@@ -314,7 +326,7 @@ class ModelQueue:
     def _refuse_all(self, error: ConstitutionalError) -> None:
         """What ends the run for one question ends it for all that wait: not one more goes out."""
         waiting, self._heap = self._heap, []
-        for item in waiting:
+        for _, _, item in waiting:
             self._hand_out(item, error)
 
     def _keep(self, done: Sequence[tuple[_Waiting, Any]]) -> None:
@@ -378,12 +390,12 @@ class Dispatcher:
         self._seats = Seats()
 
     def queue(self, use: ModelUse) -> ModelQueue:
-        if use.fingerprint not in self._queues:
-            self._queues[use.fingerprint] = ModelQueue(
-                use, self._build(use), self.commit, self._notice, self._seats, self.meter
-            )
-            self._queues[use.fingerprint].ending(self._ending)
-        return self._queues[use.fingerprint]
+        queue = self._queues.get(use.fingerprint)
+        if queue is None:
+            queue = ModelQueue(use, self._build(use), self.commit, self._notice, self._seats, self.meter)
+            queue.ending(self._ending)
+            self._queues[use.fingerprint] = queue
+        return queue
 
     def ending(self, steps: frozenset[str]) -> None:
         """The last row that these steps will ever see is under way: see to it that none is late."""
