@@ -13,7 +13,6 @@ import heapq
 import itertools
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from constitutional.backend import Backend, ChoiceRequest, Completion, Request
@@ -23,6 +22,7 @@ from constitutional.engine.meter import Bill, Meter
 from constitutional.engine.retry import Breaker, Pace, Throttle, pause_before
 from constitutional.engine.seats import Seats
 from constitutional.engine.shares import Shares
+from constitutional.engine.waiting import Entry, Waiting
 from constitutional.errors import ConstitutionalError, NotNow, RunError, Unanswered
 from constitutional.plan.step import ModelUse
 
@@ -52,30 +52,6 @@ class Tally(Protocol):
     tokens: int
 
 
-@dataclass(slots=True, eq=False)
-class _Waiting:
-    #: Who goes first: by rank, which its step's depth in the plan decides, then by the order of asking.
-    rank: int
-    place: int
-    question: Question
-    key: str
-    #: Step and stage that ask.
-    by: tuple[str, str]
-    #: Whether the answer takes the place of one that is known.
-    again: bool = False
-    #: Those who wait for the answer: twins share a question.
-    askers: list[asyncio.Future[Answer]] = field(default_factory=list)
-    #: How often it was asked.
-    attempts: int = 0
-    asked_at: float = 0.0
-    #: Its share of the time by the clock, in seconds, and its own time from asking to answer, at the last attempt.
-    took: tuple[float, float] = (0.0, 0.0)
-
-
-#: What waits, by urgency: rank and place.  Tuples, since these compare without a call into Python.
-_Entry = tuple[int, int, _Waiting]
-
-
 class ModelQueue:
     """All that waits for one model."""
 
@@ -91,8 +67,8 @@ class ModelQueue:
         self._commit = commit
         self._journal = commit.journal
         self._notice = notice
-        self._heap: list[_Entry] = []
-        self._flying: dict[str, _Waiting] = {}
+        self._heap: list[Entry] = []
+        self._flying: dict[str, Waiting] = {}
         self._ending: frozenset[str] = frozenset()
         self._asked_again: set[str] = set()
         self._batches: set[asyncio.Task[None]] = set()
@@ -133,11 +109,11 @@ class ModelQueue:
         tally.tokens += tokens(answer)
         return answer
 
-    def _enqueue(self, question: Question, key: str, depth: int, again: bool, by: tuple[str, str]) -> _Waiting:
+    def _enqueue(self, question: Question, key: str, depth: int, again: bool, by: tuple[str, str]) -> Waiting:
         if again:
             self._asked_again.add(key)
         rank = depth - LAST if by[0] in self._ending else -depth
-        item = self._flying[key] = _Waiting(rank, next(self._count), question, key, by, again)
+        item = self._flying[key] = Waiting(rank, next(self._count), question, key, by, again)
         self._push(item)
         return item
 
@@ -147,11 +123,11 @@ class ModelQueue:
             if item.by[0] in steps - self._ending:
                 item.rank = -item.rank - LAST
         self._ending |= steps
-        self._heap = [(item.rank, item.place, item) for _, _, item in self._heap]
+        self._heap = [item.urgency for _, _, item in self._heap]
         heapq.heapify(self._heap)
 
-    def _push(self, item: _Waiting) -> None:
-        heapq.heappush(self._heap, (item.rank, item.place, item))
+    def _push(self, item: Waiting) -> None:
+        heapq.heappush(self._heap, item.urgency)
         self._wake()
 
     # -- sending -----------------------------------------------------------------------------------------------------
@@ -173,7 +149,7 @@ class ModelQueue:
             self._batches.add(task)
             task.add_done_callback(self._batches.discard)
 
-    def _next(self) -> list[_Waiting]:
+    def _next(self) -> list[Waiting]:
         """What may go out now, booked as gone; nothing where nothing waits, or all has to wait."""
         if not self._heap or self._closing or not self._throttle.room(self._out):
             return []
@@ -190,10 +166,10 @@ class ModelQueue:
             self._no_room()
         return batch
 
-    def _take(self) -> list[_Waiting]:
+    def _take(self) -> list[Waiting]:
         """The most urgent question and all that wait and are of its sort, up to a batch and to what the budget allows."""
-        batch: list[_Waiting] = []
-        others: list[_Entry] = []
+        batch: list[Waiting] = []
+        others: list[Entry] = []
         most = 1 if self._breaker.open else self._backend.batch_size
         while self._heap and len(batch) < most:
             entry = heapq.heappop(self._heap)
@@ -217,7 +193,7 @@ class ModelQueue:
             self._starved = True
             self._meter.when_there_is_room(self._wake)
 
-    def _book(self, batch: list[_Waiting]) -> None:
+    def _book(self, batch: list[Waiting]) -> None:
         now = time.monotonic()
         self._breaker.asked()
         if self._pace.limited:
@@ -228,7 +204,7 @@ class ModelQueue:
         self._shares.now(self._out)
         self._out += 1
 
-    async def _serve(self, batch: Sequence[_Waiting]) -> None:
+    async def _serve(self, batch: Sequence[Waiting]) -> None:
         """Put a batch, and then the next one, as long as there is one that need not be gathered first."""
         while batch:
             answers = await self._put(batch)
@@ -243,7 +219,7 @@ class ModelQueue:
             batch = self._next() if self._backend.batch_size == 1 else ()
         self._wake()
 
-    async def _put(self, batch: Sequence[_Waiting]) -> Sequence[Any]:
+    async def _put(self, batch: Sequence[Waiting]) -> Sequence[Any]:
         """An answer, or an error in its place, for each; whatever a backend raises is the answer to its whole batch."""
         try:
             await self._open()
@@ -281,7 +257,7 @@ class ModelQueue:
 
     # -- receiving ---------------------------------------------------------------------------------------------------
 
-    def _weigh(self, item: _Waiting, answer: Any) -> Any:
+    def _weigh(self, item: Waiting, answer: Any) -> Any:
         """The answer to hand out, or None where the question is to be asked again."""
         if isinstance(answer, NotNow):
             return self._not_now(item, answer)
@@ -297,7 +273,7 @@ class ModelQueue:
             self._notice(self.use.label, "answers again")
         return answer
 
-    def _not_now(self, item: _Waiting, error: NotNow) -> BaseException | None:
+    def _not_now(self, item: Waiting, error: NotNow) -> BaseException | None:
         patience = self._backend.patience
         if error.busy:
             self._throttle.refused(item.asked_at, error.after)
@@ -329,7 +305,7 @@ class ModelQueue:
         for _, _, item in waiting:
             self._hand_out(item, error)
 
-    def _keep(self, done: Sequence[tuple[_Waiting, Any]]) -> None:
+    def _keep(self, done: Sequence[tuple[Waiting, Any]]) -> None:
         """Hand out what was said once it has survived; failures need no keeping."""
         answered = []
         for item, said in done:
@@ -346,7 +322,7 @@ class ModelQueue:
         if answered:
             self._commit.then(safe)
 
-    def _hand_out(self, item: _Waiting, said: Any) -> None:
+    def _hand_out(self, item: Waiting, said: Any) -> None:
         del self._flying[item.key]
         for asker in item.askers:
             if asker.done():
