@@ -22,6 +22,10 @@ ROW_ID_LENGTH = 16
 _CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 
 
+#: Most of what there is; to be told here is quicker than to be asked whether it is a mapping.
+_FINITE = frozenset({str, int, bool, type(None)})
+
+
 def canonical(value: Json) -> bytes:
     """One spelling for each JSON value: sorted keys, no spaces, UTF-8, no NaN.
 
@@ -41,7 +45,7 @@ def canonical(value: Json) -> bytes:
 
 def finite(value: object) -> bool:
     """Whether there is no NaN and no infinity in it: the fast encoder makes them null."""
-    if isinstance(value, str):
+    if type(value) in _FINITE:
         return True
     if isinstance(value, float):
         return math.isfinite(value)
@@ -66,7 +70,7 @@ def derived_row_id(stage: str, parents: Iterable[str], index: int, content: Json
     `content` tells apart rows that differ only in what a stage's parameters or model decided.  The name of
     the step in the spec is not part of it, so that renaming a step moves no row.
     """
-    return digest([stage, list(parents), index, content])[:ROW_ID_LENGTH]
+    return digest([stage, parents if type(parents) is tuple else list(parents), index, content])[:ROW_ID_LENGTH]
 
 
 def row_seed(seed: int, stage: str, row_id: str, sample: int = 0) -> int:

@@ -8,8 +8,9 @@ Each record type names the *port* it flows through; a stage's input is called by
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
+from operator import attrgetter
 from typing import Any, ClassVar, Literal, NamedTuple, Self, TypeAlias, TypeVar
 
 import orjson
@@ -106,10 +107,10 @@ class Record:
 
     def to_row(self) -> dict[str, Any]:
         """The columns: plain JSON values under TRL's names; `meta` is JSON text, since its keys are the user's."""
-        row: dict[str, Any] = {}
-        for name in _columns(type(self)):
-            value = getattr(self, name)
-            row[name] = _plain(value) if type(value) is tuple else value
+        row: dict[str, Any] = dict(zip(_columns(type(self)), _VALUES[type(self)](self), strict=True))
+        for name, value in row.items():
+            if type(value) is tuple:
+                row[name] = _plain(value)
         row["meta"] = _meta_text(self.meta) if self.meta else "{}"
         return row
 
@@ -128,11 +129,14 @@ class Record:
 
     def derive(self, to: type[Derived], stage: str, index: int = 0, **values: Any) -> Derived:
         """A new record made from this one by `stage` (`kind/name`), with its id, parent and meta set."""
-        shared = {name: getattr(self, name) for name in _shared(type(self), to)}
         parents = (self.row_id,)
         # What is shared is in the parent's id already.
         content = {name: _plain(value) for name, value in values.items() if name != "meta"}
-        return to(**{**shared, **values, "row_id": derived_row_id(stage, parents, index, content), "parents": parents})
+        for name in _shared(type(self), to):
+            if name not in values:
+                values[name] = getattr(self, name)
+        values["row_id"], values["parents"] = derived_row_id(stage, parents, index, content), parents
+        return to(**values)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -314,11 +318,12 @@ def trl_row(record: Record | Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _plain(value: Any) -> Any:
+    # What is commonest comes first: this is asked for every value of every row.
+    if type(value) is str or not isinstance(value, tuple):
+        return value
     if isinstance(value, (Message, Round)):
         return value.to_json()
-    if isinstance(value, tuple):
-        return [_plain(item) for item in value]
-    return value
+    return [_plain(item) for item in value]
 
 
 def _meta_text(meta: Mapping[str, Any]) -> str:
@@ -372,6 +377,7 @@ _READ: dict[str, Any] = {
 def _columns(record: type[Record]) -> tuple[str, ...]:
     if record not in _COLUMNS:
         _COLUMNS[record] = tuple(f.name for f in fields(record))
+        _VALUES[record] = attrgetter(*_COLUMNS[record])
     return _COLUMNS[record]
 
 
@@ -383,8 +389,9 @@ def _shared(given: type[Record], made: type[Record]) -> tuple[str, ...]:
     return _SHARED[given, made]
 
 
-#: Asked for with every row, and always the same.
+#: Asked for with every row, and always the same: names, what reads all of them at once, and what is handed on.
 _COLUMNS: dict[type[Record], tuple[str, ...]] = {}
+_VALUES: dict[type[Record], Callable[[Any], tuple[Any, ...]]] = {}
 _SHARED: dict[tuple[type[Record], type[Record]], tuple[str, ...]] = {}
 
 #: The built-in record types by port.

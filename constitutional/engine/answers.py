@@ -28,7 +28,7 @@ def guess(question: Question) -> int:
 
 def expected(question: Question) -> tuple[int, int]:
     """About how many tokens a question has, at four letters each, and how many an answer may have."""
-    letters = sum(len(turn.content) for turn in question.messages)
+    letters = sum([len(turn.content) for turn in question.messages])
     if isinstance(question, LikelihoodRequest):
         return (letters + len(question.completion)) // LETTERS, 0
     return letters // LETTERS, question.max_new_tokens if isinstance(question, Request) else 1
@@ -69,7 +69,8 @@ def encode(answer: Answer) -> dict[str, Any]:
     if isinstance(answer, Choice):
         parsed = {"parsed": True} if answer.parsed else {}
         return {"logprobs": list(answer.logprobs), "prompt_tokens": answer.prompt_tokens, **parsed}
-    return {name: getattr(answer, name) for name in Completion.__slots__}
+    return {"text": answer.text, "finish_reason": answer.finish_reason, "prompt_tokens": answer.prompt_tokens,
+            "completion_tokens": answer.completion_tokens}  # fmt: skip
 
 
 def decode(kept: dict[str, Any]) -> Answer:

@@ -22,18 +22,27 @@ class Commit:
     def __init__(self, journal: Journal) -> None:
         self.journal = journal
         self._waiting: list[Callable[[BaseException | None], None]] = []
+        #: Rows that wait, each by a future alone: there is one for every call of a model, so a closure would be felt.
+        self._rows: list[asyncio.Future[None]] = []
         self._timer: asyncio.TimerHandle | None = None
+        #: Whether the flush comes in the next turn of the loop.
+        self._called = False
 
     def then(self, told: Callable[[BaseException | None], None]) -> None:
         """Call back when all that is pending now has survived, or with what went wrong."""
-        loop = asyncio.get_running_loop()
-        if not self._waiting:
-            self._timer = loop.call_later(LINGER, self._flush)
         self._waiting.append(told)
-        if self._timer is not None and self.journal.pending >= TOGETHER:
-            self._timer.cancel()
-            self._timer = None
-            loop.call_soon(self._flush)
+        self._soon()
+
+    def _soon(self) -> None:
+        if self._called:
+            return
+        if self.journal.pending >= TOGETHER:
+            if self._timer is not None:
+                self._timer.cancel()
+            self._called = True
+            asyncio.get_running_loop().call_soon(self._flush)
+        elif self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(LINGER, self._flush)
 
     async def done(self) -> None:
         """Wait until all that is pending now has survived.
@@ -42,20 +51,14 @@ class Commit:
             StoreFailed: if the disk takes no more.
         """
         safe: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-
-        def told(failure: BaseException | None) -> None:
-            if safe.done():
-                return
-            if failure is None:
-                safe.set_result(None)
-            else:
-                safe.set_exception(failure)
-
-        self.then(told)
+        self._rows.append(safe)
+        self._soon()
         await safe
 
     def _flush(self) -> None:
-        waiting, self._waiting, self._timer = self._waiting, [], None
+        waiting, self._waiting = self._waiting, []
+        rows, self._rows = self._rows, []
+        self._timer, self._called = None, False
         failure: BaseException | None = None
         try:
             self.journal.flush()
@@ -63,3 +66,10 @@ class Commit:
             failure = error
         for told in waiting:
             told(failure)
+        for safe in rows:
+            if safe.done():
+                continue
+            if failure is None:
+                safe.set_result(None)
+            else:
+                safe.set_exception(failure)

@@ -13,7 +13,6 @@ import heapq
 import itertools
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from constitutional.backend import Backend, ChoiceRequest, Completion, Request
@@ -23,6 +22,7 @@ from constitutional.engine.meter import Bill, Meter
 from constitutional.engine.retry import Breaker, Pace, Throttle, pause_before
 from constitutional.engine.seats import Seats
 from constitutional.engine.shares import Shares
+from constitutional.engine.waiting import Entry, Waiting
 from constitutional.errors import ConstitutionalError, NotNow, RunError, Unanswered
 from constitutional.plan.step import ModelUse
 
@@ -52,24 +52,6 @@ class Tally(Protocol):
     tokens: int
 
 
-@dataclass(order=True, slots=True)
-class _Waiting:
-    priority: tuple[int, int]
-    question: Question = field(compare=False)
-    key: str = field(compare=False)
-    #: Step and stage that ask.
-    by: tuple[str, str] = field(compare=False)
-    #: Those who wait for the answer: twins share a question.
-    askers: list[asyncio.Future[Answer]] = field(compare=False, default_factory=list)
-    #: Whether the answer takes the place of one that is known.
-    again: bool = field(default=False, compare=False)
-    #: How often it was asked.
-    attempts: int = field(default=0, compare=False)
-    asked_at: float = field(default=0.0, compare=False)
-    #: Its share of the time by the clock, in seconds, and its own time from asking to answer, at the last attempt.
-    took: tuple[float, float] = field(default=(0.0, 0.0), compare=False)
-
-
 class ModelQueue:
     """All that waits for one model."""
 
@@ -85,8 +67,8 @@ class ModelQueue:
         self._commit = commit
         self._journal = commit.journal
         self._notice = notice
-        self._heap: list[_Waiting] = []
-        self._flying: dict[str, _Waiting] = {}
+        self._heap: list[Entry] = []
+        self._flying: dict[str, Waiting] = {}
         self._ending: frozenset[str] = frozenset()
         self._asked_again: set[str] = set()
         self._batches: set[asyncio.Task[None]] = set()
@@ -127,11 +109,11 @@ class ModelQueue:
         tally.tokens += tokens(answer)
         return answer
 
-    def _enqueue(self, question: Question, key: str, depth: int, again: bool, by: tuple[str, str]) -> _Waiting:
+    def _enqueue(self, question: Question, key: str, depth: int, again: bool, by: tuple[str, str]) -> Waiting:
         if again:
             self._asked_again.add(key)
         rank = depth - LAST if by[0] in self._ending else -depth
-        item = self._flying[key] = _Waiting((rank, next(self._count)), question, key, by, again=again)
+        item = self._flying[key] = Waiting(rank, next(self._count), question, key, by, again)
         self._push(item)
         return item
 
@@ -139,12 +121,13 @@ class ModelQueue:
         """These steps get no new rows: from now on the ones with the longest way to go come first."""
         for item in self._flying.values():
             if item.by[0] in steps - self._ending:
-                item.priority = (-item.priority[0] - LAST, item.priority[1])
+                item.rank = -item.rank - LAST
         self._ending |= steps
+        self._heap = [item.urgency for _, _, item in self._heap]
         heapq.heapify(self._heap)
 
-    def _push(self, item: _Waiting) -> None:
-        heapq.heappush(self._heap, item)
+    def _push(self, item: Waiting) -> None:
+        heapq.heappush(self._heap, item.urgency)
         self._wake()
 
     # -- sending -----------------------------------------------------------------------------------------------------
@@ -166,7 +149,7 @@ class ModelQueue:
             self._batches.add(task)
             task.add_done_callback(self._batches.discard)
 
-    def _next(self) -> list[_Waiting]:
+    def _next(self) -> list[Waiting]:
         """What may go out now, booked as gone; nothing where nothing waits, or all has to wait."""
         if not self._heap or self._closing or not self._throttle.room(self._out):
             return []
@@ -183,20 +166,23 @@ class ModelQueue:
             self._no_room()
         return batch
 
-    def _take(self) -> list[_Waiting]:
+    def _take(self) -> list[Waiting]:
         """The most urgent question and all that wait and are of its sort, up to a batch and to what the budget allows."""
-        batch: list[_Waiting] = []
-        others: list[_Waiting] = []
+        batch: list[Waiting] = []
+        others: list[Entry] = []
         most = 1 if self._breaker.open else self._backend.batch_size
         while self._heap and len(batch) < most:
-            item = heapq.heappop(self._heap)
+            entry = heapq.heappop(self._heap)
+            item = entry[2]
             same = not batch or type(item.question) is type(batch[0].question)
-            if same and not self._meter.take(self.use, item.question):
-                others.append(item)
+            if same and self._meter.take(self.use, item.question):
+                batch.append(item)
+                continue
+            others.append(entry)
+            if same:
                 break
-            (batch if same else others).append(item)
-        for item in others:
-            heapq.heappush(self._heap, item)
+        for entry in others:
+            heapq.heappush(self._heap, entry)
         return batch
 
     def _no_room(self) -> None:
@@ -207,17 +193,18 @@ class ModelQueue:
             self._starved = True
             self._meter.when_there_is_room(self._wake)
 
-    def _book(self, batch: list[_Waiting]) -> None:
+    def _book(self, batch: list[Waiting]) -> None:
         now = time.monotonic()
         self._breaker.asked()
-        self._pace.spend(sum(guess(item.question) for item in batch))
+        if self._pace.limited:
+            self._pace.spend(sum(guess(item.question) for item in batch))
         for item in batch:
             item.attempts += 1
             item.asked_at = now
         self._shares.now(self._out)
         self._out += 1
 
-    async def _serve(self, batch: Sequence[_Waiting]) -> None:
+    async def _serve(self, batch: Sequence[Waiting]) -> None:
         """Put a batch, and then the next one, as long as there is one that need not be gathered first."""
         while batch:
             answers = await self._put(batch)
@@ -232,7 +219,7 @@ class ModelQueue:
             batch = self._next() if self._backend.batch_size == 1 else ()
         self._wake()
 
-    async def _put(self, batch: Sequence[_Waiting]) -> Sequence[Any]:
+    async def _put(self, batch: Sequence[Waiting]) -> Sequence[Any]:
         """An answer, or an error in its place, for each; whatever a backend raises is the answer to its whole batch."""
         try:
             await self._open()
@@ -270,7 +257,7 @@ class ModelQueue:
 
     # -- receiving ---------------------------------------------------------------------------------------------------
 
-    def _weigh(self, item: _Waiting, answer: Any) -> Any:
+    def _weigh(self, item: Waiting, answer: Any) -> Any:
         """The answer to hand out, or None where the question is to be asked again."""
         if isinstance(answer, NotNow):
             return self._not_now(item, answer)
@@ -279,13 +266,14 @@ class ModelQueue:
         if isinstance(answer, ConstitutionalError) and not isinstance(answer, Unanswered):
             self._refuse_all(answer)
         if not isinstance(answer, BaseException):
-            self._pace.correct(tokens(answer) - guess(item.question))
+            if self._pace.limited:
+                self._pace.correct(tokens(answer) - guess(item.question))
             self._throttle.answered()
         if self._breaker.answered():
             self._notice(self.use.label, "answers again")
         return answer
 
-    def _not_now(self, item: _Waiting, error: NotNow) -> BaseException | None:
+    def _not_now(self, item: Waiting, error: NotNow) -> BaseException | None:
         patience = self._backend.patience
         if error.busy:
             self._throttle.refused(item.asked_at, error.after)
@@ -306,7 +294,7 @@ class ModelQueue:
             return error
         if self._breaker.open:
             # Somebody else is to feel whether the model is back: this question may be what it cannot bear.
-            item.priority = (item.priority[0], next(self._count))
+            item.place = next(self._count)
         wait = 0.0 if self._breaker.open else pause_before(max(1, item.attempts), error, patience)
         asyncio.get_running_loop().call_later(wait, self._push, item)
         return None
@@ -314,10 +302,10 @@ class ModelQueue:
     def _refuse_all(self, error: ConstitutionalError) -> None:
         """What ends the run for one question ends it for all that wait: not one more goes out."""
         waiting, self._heap = self._heap, []
-        for item in waiting:
+        for _, _, item in waiting:
             self._hand_out(item, error)
 
-    def _keep(self, done: Sequence[tuple[_Waiting, Any]]) -> None:
+    def _keep(self, done: Sequence[tuple[Waiting, Any]]) -> None:
         """Hand out what was said once it has survived; failures need no keeping."""
         answered = []
         for item, said in done:
@@ -334,7 +322,7 @@ class ModelQueue:
         if answered:
             self._commit.then(safe)
 
-    def _hand_out(self, item: _Waiting, said: Any) -> None:
+    def _hand_out(self, item: Waiting, said: Any) -> None:
         del self._flying[item.key]
         for asker in item.askers:
             if asker.done():
@@ -378,12 +366,12 @@ class Dispatcher:
         self._seats = Seats()
 
     def queue(self, use: ModelUse) -> ModelQueue:
-        if use.fingerprint not in self._queues:
-            self._queues[use.fingerprint] = ModelQueue(
-                use, self._build(use), self.commit, self._notice, self._seats, self.meter
-            )
-            self._queues[use.fingerprint].ending(self._ending)
-        return self._queues[use.fingerprint]
+        queue = self._queues.get(use.fingerprint)
+        if queue is None:
+            queue = ModelQueue(use, self._build(use), self.commit, self._notice, self._seats, self.meter)
+            queue.ending(self._ending)
+            self._queues[use.fingerprint] = queue
+        return queue
 
     def ending(self, steps: frozenset[str]) -> None:
         """The last row that these steps will ever see is under way: see to it that none is late."""

@@ -12,6 +12,7 @@ import contextlib
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from constitutional.backend import Choice, Completion
 from constitutional.engine.answers import Question, expected, used
@@ -30,8 +31,7 @@ HOUR = 3600.0
 CLOCK_SECONDS = 5.0
 
 
-@dataclass(frozen=True, slots=True)
-class Bill:
+class Bill(NamedTuple):
     """One question that was asked: by which step, of whom, what came back, and how long it took.
 
     `seconds` is its share of the time by the clock, `waited` its own time from asking to answer.
@@ -77,7 +77,8 @@ class Meter:
         self.reached = asyncio.Event()
         self._limits = (budget or Budget()).limits()
         self._prices = prices or Prices()
-        self._known: dict[str, Price | None] = {}
+        #: By the model's fingerprint, its own name and its price.
+        self._known: dict[str, tuple[str, Price | None]] = {}
         self._book = book
         self._clock = clock
         self._began = self._written = clock()
@@ -122,17 +123,19 @@ class Meter:
 
         An answer counts, and so does `Unanswered`, which was asked all the same; what a backend raised beside does not.
         """
-        if costs := self._taken.pop((bill.use.fingerprint, id(bill.question)), None):
+        if self._taken and (costs := self._taken.pop((bill.use.fingerprint, id(bill.question)), None)):
             self._hold(costs, -1)
         spent = self._spend(bill)
         if spent is not None:
             self._now.add(spent)
-            self._guessed += expected(bill.question)[0] if spent.read else 0
+            if self._limits and spent.read:
+                self._guessed += expected(bill.question)[0]
             if self._book is not None:
                 self._book.add(spent)
-        waiting, self._waiting = self._waiting, []
-        for wake in waiting:
-            wake()
+        if self._waiting:
+            waiting, self._waiting = self._waiting, []
+            for wake in waiting:
+                wake()
 
     def tick(self, last: bool = False) -> None:
         """Write down the hours now and then, and see whether they are over."""
@@ -178,14 +181,16 @@ class Meter:
         asked, written = expected(question)
         more = max(1.0, self._now.read / self._guessed) if self._guessed else 1.0
         read = asked * more
-        price = self._price(use)
+        _, price = self._priced(use)
         dollars = price.dollars(read, written) if price is not None else 0.0
         return {"calls": 1, "tokens": read + written, "dollars": dollars}
 
-    def _price(self, use: ModelUse) -> Price | None:
-        if use.fingerprint not in self._known:
-            self._known[use.fingerprint] = self._prices.of(use)
-        return self._known[use.fingerprint]
+    def _priced(self, use: ModelUse) -> tuple[str, Price | None]:
+        """The model's own name and its price, looked up once."""
+        known = self._known.get(use.fingerprint)
+        if known is None:
+            known = self._known[use.fingerprint] = (model_name(use), self._prices.of(use))
+        return known
 
     # -- counting ----------------------------------------------------------------------------------------------------
 
@@ -196,9 +201,9 @@ class Meter:
         read, written = used(bill.question, bill.answer)
         if isinstance(bill.answer, NotNow) and not read + written:
             return None
-        price = self._price(bill.use)
+        name, price = self._priced(bill.use)
         return Spent(
-            bill.step, bill.stage, model_name(bill.use), 1, read, written, read**2, written**2, bill.seconds, bill.waited,
+            bill.step, bill.stage, name, 1, read, written, read**2, written**2, bill.seconds, bill.waited,
             price.dollars(read, written) if price is not None else 0.0, int(price is None),
         )  # fmt: skip
 

@@ -156,9 +156,13 @@ class Pace:
         self._rates = [(rate / 60.0, kind) for rate, kind in ((requests, 0), (tokens, 1)) if rate is not None]
         self._clock = clock
         self._free = [0.0, 0.0]
+        #: Whether there is a limit, so that there is something to count.
+        self.limited = bool(self._rates)
 
     def wait(self) -> float:
         """Seconds until another question may go out."""
+        if not self.limited:
+            return 0.0
         now = self._clock()
         return max([0.0, *(self._free[kind] - now - 1.0 for _, kind in self._rates)])
 

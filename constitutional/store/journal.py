@@ -12,7 +12,9 @@ import json
 import operator
 import sqlite3
 import struct
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Iterator
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +23,7 @@ import orjson
 from constitutional.errors import RunError, StoreFailed
 from constitutional.ids import finite
 from constitutional.store import spending
+from constitutional.store.known import Known
 from constitutional.store.spending import Spent
 
 FORMAT = 3
@@ -29,6 +32,14 @@ BUSY_SECONDS = 60.0
 CHECKPOINT_BYTES = 16 * 1024**2
 #: ... and where nobody does, whoever writes does, after 256 MiB.
 CHECKPOINT_PAGES = 65_536
+#: Rows that go with one statement: SQLite takes them without giving the interpreter's lock away between them.
+PORTIONS = (64, 16, 4, 1)
+#: Values in each of these rows.
+_WIDTH = 3
+#: A journal with more answers than this is asked for each; one with less is read once for what it surely has not.
+MOST_READ = 50_000
+#: What another process wrote is seen so many seconds later at most: no later than the answers here that are on their way.
+LOOK_SECONDS = 0.003
 
 #: Where a row stands in its step: the position of its ancestor, then which output of which stage it is.
 Order = tuple[int, ...]
@@ -63,13 +74,19 @@ class Journal:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._pending: list[tuple[str, tuple[Any, ...]]] = []
+        #: Values of rows, one after the other, by the statement that inserts one row.
+        self._pending: dict[str, list[Any]] = {}
+        self._count = 0
+        #: What answers there may be; None where the journal has to be asked.
+        self._known: Known | None = None
+        self._looked = 0.0
+        self._read_keys = False
         #: Steps whose table is there.
         self._steps: set[str] = set()
         self._spent: dict[tuple[str, str, str, str], tuple[float, ...]] = {}
         with self._telling():
             path.parent.mkdir(parents=True, exist_ok=True)
-            self._db = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None)
+            self._db = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None, cached_statements=256)
             self._db.execute("pragma journal_mode = wal")
             self._db.execute("pragma synchronous = normal")
             self._db.execute(f"pragma wal_autocheckpoint = {CHECKPOINT_PAGES}")
@@ -117,13 +134,42 @@ class Journal:
 
     def answer(self, key: str) -> dict[str, Any] | None:
         """What was answered under this key, or None."""
+        if self._surely_new(key):
+            return None
         found = self._row("select answer from calls where key = ?", (key,))
         return _read(found[0]) if found else None
+
+    def _surely_new(self, key: str) -> bool:
+        if not self._read_keys:
+            self._read_keys = True
+            self._known = self._keys()
+        if self._known is None or self._known.may_have(key):
+            return False
+        now = time.monotonic()
+        if now - self._looked < LOOK_SECONDS:
+            return True
+        self._looked = now
+        with self._telling():
+            if self._data_version() != self._version:
+                # Another process has answers of its own: from here on only the file knows.
+                self._known = None
+        return self._known is not None
+
+    def _keys(self) -> Known | None:
+        with self._telling():
+            if (self._db.execute("select max(rowid) from calls").fetchone()[0] or 0) > MOST_READ:
+                return None
+            known = Known()
+            for (key,) in self._db.execute("select key from calls"):
+                known.add(key)
+        return known
 
     def keep_answer(self, key: str, model: str, answer: dict[str, Any], replace: bool = False) -> None:
         """Remember an answer with the next `flush`: the first one stays, unless this one is to replace it."""
         statement = _REPLACE_ANSWER if replace else _FIRST_ANSWER
-        self._pending.append((statement, (key, model, _text(answer))))
+        self._keep(statement, key, model, _text(answer))
+        if self._known is not None:
+            self._known.add(key)
 
     # -- what was spent ----------------------------------------------------------------------------------------------
 
@@ -156,7 +202,7 @@ class Journal:
 
     def keep_outcome(self, step: str, row: str, order: Order, outcome: dict[str, Any]) -> None:
         """Remember what became of a row with the next `flush`."""
-        self._pending.append((_KEEP_ROW.format(_table(step)), (pack(order), row, _text(outcome))))
+        self._keep(_keep_row(step), pack(order), row, _text(outcome))
         if step not in self._steps:
             self._write(_ROWS.format(_table(step)), ())
             self._steps.add(step)
@@ -207,28 +253,43 @@ class Journal:
     @property
     def pending(self) -> int:
         """How much waits for the next `flush`."""
-        return len(self._pending)
+        return self._count
+
+    def _keep(self, statement: str, *values: Any) -> None:
+        self._pending.setdefault(statement, []).extend(values)
+        self._count += 1
 
     def flush(self) -> None:
         """Commit what is pending in one transaction; on return it survives the process."""
         if not self._pending and not self._spent:
             return
-        pending, self._pending = self._pending, []
-        pending += [(spending.ADD, (*key, *sums)) for key, sums in self._spent.items()]
-        self._spent = {}
         try:
             with self._telling():
                 self._db.execute("begin immediate")
                 self._see_others()
-                for statement, values in _runs(pending):
-                    self._db.executemany(statement, values)
+                self._write_pending()
                 self._db.execute("commit")
         except BaseException:
             with contextlib.suppress(sqlite3.Error):
                 if self._db.in_transaction:
                     self._db.execute("rollback")
-            self._pending = pending + self._pending
             raise
+        self._pending, self._count, self._spent, self._looked = {}, 0, {}, 0.0
+
+    def _write_pending(self) -> None:
+        for statement, values in self._pending.items():
+            self._insert(statement, values)
+        if self._spent:
+            self._db.executemany(spending.ADD, [(*key, *sums) for key, sums in self._spent.items()])
+
+    def _insert(self, statement: str, values: list[Any]) -> None:
+        """Rows, in portions of a few sizes, so that the statements stay prepared."""
+        start = 0
+        for portion in PORTIONS:
+            step = portion * _WIDTH
+            while len(values) - start >= step:
+                self._db.execute(_many(statement, portion), values[start : start + step])
+                start += step
 
     @property
     def wants_checkpoint(self) -> bool:
@@ -246,7 +307,7 @@ class Journal:
         """Another process may have finished a step that is under way here, and dropped its table."""
         version = self._data_version()
         if version != self._version:
-            self._version = version
+            self._version, self._known = version, None
             for step in self._steps:
                 self._db.execute(_ROWS.format(_table(step)))
 
@@ -265,6 +326,17 @@ class Journal:
 
     def __exit__(self, *exception: object) -> None:
         self.close()
+
+
+@lru_cache(maxsize=256)
+def _keep_row(step: str) -> str:
+    return _KEEP_ROW.format(_table(step))
+
+
+@lru_cache(maxsize=1024)
+def _many(statement: str, rows: int) -> str:
+    """The statement that inserts one row, for several."""
+    return statement + ", (?, ?, ?)" * (rows - 1)
 
 
 def _table(step: str) -> str:
@@ -290,10 +362,3 @@ def _read(text: str) -> dict[str, Any]:
     except orjson.JSONDecodeError:
         found = json.loads(text)
     return found
-
-
-def _runs(pending: Sequence[tuple[str, tuple[Any, ...]]]) -> Iterator[tuple[str, list[tuple[Any, ...]]]]:
-    by_statement: dict[str, list[tuple[Any, ...]]] = {}
-    for statement, values in pending:
-        by_statement.setdefault(statement, []).append(values)
-    yield from by_statement.items()

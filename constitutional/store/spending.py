@@ -7,9 +7,7 @@ a mean has an interval; `waits` beside `seconds`, so that one knows how much was
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
-from operator import attrgetter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from constitutional.store.journal import Journal
@@ -26,9 +24,8 @@ create table if not exists spent (
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Spent:
-    """What the calls of one step to one model came to."""
+class Spent(NamedTuple):
+    """What the calls of one step to one model came to; a tuple, since one is made for every call."""
 
     step: str
     #: `kind/name`.
@@ -53,8 +50,7 @@ class Spent:
 
 
 _KEYS = 3
-_AMOUNTS = [field.name for field in fields(Spent)][_KEYS:]
-_OF = attrgetter(*_AMOUNTS)
+_AMOUNTS = Spent._fields[_KEYS:]
 ADD = (
     f"insert into spent values ({', '.join('?' * (len(_AMOUNTS) + _KEYS + 1))}) on conflict do update set "  # noqa: S608
     + ", ".join(f"{name} = {name} + excluded.{name}" for name in _AMOUNTS)
@@ -86,5 +82,5 @@ class Book:
 
 def amounts(spent: Spent) -> tuple[float, ...]:
     """What is added up, in the order of the table."""
-    found: tuple[float, ...] = _OF(spent)
+    found: tuple[float, ...] = spent[_KEYS:]  # type: ignore[assignment]  # after the keys there are numbers alone
     return found

@@ -45,18 +45,18 @@ class Failing:
 
     def _commit(self, monkeypatch):
         """SQLite's own writes: a transaction fails as it does on a full disk."""
-        from constitutional.store import journal
+        from constitutional.store.journal import Journal
 
-        plain = journal._runs
+        plain = Journal._write_pending
 
-        def maybe(pending):
+        def maybe(journal):
             try:
                 self._count()
             except OSError as error:
                 raise sqlite3.OperationalError("database or disk is full") from error
-            return plain(pending)
+            return plain(journal)
 
-        monkeypatch.setattr(journal, "_runs", maybe)
+        monkeypatch.setattr(Journal, "_write_pending", maybe)
 
 
 def attempt(root: Path) -> str:
