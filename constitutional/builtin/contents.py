@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
+import tempfile
 import time
 from functools import lru_cache
 from pathlib import Path
 
 #: A file that was touched less than this long ago may be touched again within the same tick of its clock.
 SETTLED_NS = 2_000_000_000
+#: From this size on, in bytes, a digest outlives the process: weights of many gigabytes are read once, not by every command.
+LARGE = 64 * 1024**2
 
 
 def content_digest(path: Path) -> str:
@@ -17,7 +21,7 @@ def content_digest(path: Path) -> str:
     stat = path.stat()
     if time.time_ns() - stat.st_ctime_ns < SETTLED_NS:
         return _digest(path)
-    return _remembered(str(path), _state(stat))
+    return _remembered(str(path.resolve()), _state(stat))
 
 
 def _state(stat: os.stat_result) -> tuple[int, ...]:
@@ -26,7 +30,31 @@ def _state(stat: os.stat_result) -> tuple[int, ...]:
 
 @lru_cache(maxsize=4096)
 def _remembered(path: str, state: tuple[int, ...]) -> str:
-    return _digest(Path(path))
+    if state[0] < LARGE:
+        return _digest(Path(path))
+    note = _notes() / hashlib.sha256(repr((path, state)).encode()).hexdigest()
+    with contextlib.suppress(OSError):
+        found = note.read_text(encoding="ascii")
+        if len(found) == 64:
+            return found
+    digest = _digest(Path(path))
+    with contextlib.suppress(OSError):  # a cache that cannot be written costs time alone
+        _write(note, digest)
+    return digest
+
+
+def _notes() -> Path:
+    """The user's own cache folder, by the XDG base directory specification."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "constitutional" / "digests"
+
+
+def _write(note: Path, digest: str) -> None:
+    """All of it or nothing, whoever else writes."""
+    note.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=note.parent)
+    with os.fdopen(handle, "w", encoding="ascii") as file:
+        file.write(digest)
+    Path(name).replace(note)
 
 
 def _digest(path: Path) -> str:

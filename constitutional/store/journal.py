@@ -46,7 +46,6 @@ Order = tuple[int, ...]
 
 _TABLES = """
 create table if not exists calls (key text not null unique, model text not null, answer text not null);
-create table if not exists digests (path text primary key, stamp text not null, digest text not null) without rowid;
 """
 
 _FIRST_ANSWER = "insert or ignore into calls values (?, ?, ?)"
@@ -236,17 +235,6 @@ class Journal:
                 return False
             self._steps.add(step)
         return True
-
-    # -- digests of files --------------------------------------------------------------------------------------------
-
-    def file_digest(self, path: str, stamp: str) -> str | None:
-        """The digest of a file that has not changed since (`stamp`: size and modification time)."""
-        query = "select digest from digests where path = ? and stamp = ?"
-        found = self._row(query, (path, stamp))
-        return str(found[0]) if found else None
-
-    def keep_file_digest(self, path: str, stamp: str, digest: str) -> None:
-        self._write("insert or replace into digests values (?, ?, ?)", (path, stamp, digest))
 
     # -- writing -----------------------------------------------------------------------------------------------------
 

@@ -71,7 +71,6 @@ MEASURES = (
     Measure("win_rate", "unit", _win),
     Measure("mean_words", "number", _words),
 )
-NAMES = tuple(measure.name for measure in MEASURES)
 #: Measures of one model alone, which two models can be compared by.
 COMPARED = tuple(measure for measure in MEASURES if measure.name != "win_rate")
 

@@ -109,7 +109,7 @@ class KtoTrainer(FitTrainer):
         )  # fmt: skip
         log = training.train(trainer, ctx, p)
         desirable = sum(row["label"] for row in taught)
-        figures = training.summary(log, trainer, len(taught)) | stopping.figures(trainer, p, held_out) | {
+        figures = training.summary(log, trainer, len(taught)) | stopping.figures(trainer, held_out) | {
             "desirable": desirable, "undesirable": len(taught) - desirable, "desirable_weight": good, "undesirable_weight": bad,
             "dropped_preferences": dict(unpaired),
         }  # fmt: skip

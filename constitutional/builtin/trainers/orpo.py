@@ -76,7 +76,7 @@ class OrpoTrainer(FitTrainer):
             weight=p.weight,
         )
         log = training.train(trainer, ctx, p)
-        figures = training.summary(log, trainer, len(taught)) | stopping.figures(trainer, p, held_out)
+        figures = training.summary(log, trainer, len(taught)) | stopping.figures(trainer, held_out)
         folder = training.keep(trainer, tokenizer, ctx, p, figures, log)
         return Outputs(folders={MAIN: folder}, figures=figures, fates=tokens.fates(len(rows), dropped))
 

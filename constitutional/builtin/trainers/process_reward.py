@@ -94,7 +94,7 @@ class ProcessRewardTrainer(FitTrainer):
             processing_class=tokenizer,
         )
         log = training.train(trainer, ctx, p)
-        figures = training.summary(log, trainer, len(taught)) | stopping.figures(trainer, p, stopped_by)
+        figures = training.summary(log, trainer, len(taught)) | stopping.figures(trainer, stopped_by)
         figures["step_separator"] = p.separator
         figures["held_out_agreement"] = agreement(trainer.model, held_out, tokenizer.pad_token_id, ctx.seed)
         before = probabilities(trainer.model, rows[:COMPARED], tokenizer.pad_token_id)

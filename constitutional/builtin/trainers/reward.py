@@ -87,7 +87,7 @@ class RewardTrainer(FitTrainer):
             data_collator=Collator(tokenizer.pad_token_id),
         )
         log = training.train(trainer, ctx, p)
-        figures = training.summary(log, trainer, len(taught)) | stopping.figures(trainer, p, stopped_by)
+        figures = training.summary(log, trainer, len(taught)) | stopping.figures(trainer, stopped_by)
         measured = scores(trainer.model, held_out or taught[:SPREAD], tokenizer.pad_token_id)
         figures |= agreement(measured if held_out else []) | spread(measured[:SPREAD])
         before = scores(trainer.model, rows[:COMPARED], tokenizer.pad_token_id)

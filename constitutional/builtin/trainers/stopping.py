@@ -83,7 +83,7 @@ def callback(said: EarlyStopping) -> Any:
     return Stop()
 
 
-def figures(trainer: Any, params: TrainerParams, held_out: Sequence[Any] | None) -> dict[str, Any]:
+def figures(trainer: Any, held_out: Sequence[Any] | None) -> dict[str, Any]:
     """The best measurement: its step, its loss, and on how many rows."""
     if held_out is None:
         return {}
