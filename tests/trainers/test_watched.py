@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from constitutional.api import StepFailed
+from constitutional.api import Preference, StepFailed, user
 from constitutional.builtin.trainers.group import GroupTrainer
 from constitutional.builtin.trainers.grpo import GrpoTrainer
 from constitutional.builtin.trainers.online_dpo import OnlineDpoTrainer
@@ -149,3 +149,43 @@ def test_models_that_only_the_gold_reward_names_are_not_learned_from() -> None:
     params = ppo({"gold": "judge"}, reward=None).params
     assert meant(params, ["helpful", "judge"], params.watch.gold) == "helpful"
     assert list(PpoTrainer.wired(params, {"held_out": (), "rewards": ("helpful", "judge")})) == []
+
+
+@pytest.fixture(scope="module")
+def judges(arms: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Two reward models, trained by the trainer: `proxy` likes answers that say `c`, `gold` those that do not."""
+    from constitutional.builtin.trainers.reward import RewardParams, RewardTrainer
+
+    def pair(index: int, likes: bool) -> Preference:
+        other = bandit.WORDS[index % 8] if index % 8 != 2 else "d"
+        chosen, rejected = ("c", other) if likes else (other, "c")
+        prompt = (user(f"{bandit.WORDS[index % 8]} {bandit.WORDS[index // 8 % 8]}"),)
+        return Preference(row_id=f"{likes}{index}", prompt=prompt, chosen=chosen, rejected=rejected, p_chosen=1.0)
+
+    made = {}
+    for name, likes in (("proxy", True), ("gold", False)):
+        stage = RewardTrainer(RewardParams(learning_rate=2e-2, batch_size=16, epochs=8, max_length=32))
+        pairs = [pair(index, likes) for index in range(64)]
+        made[name] = train(stage, tmp_path_factory.mktemp(name), arms, preferences=pairs).folder
+    return made
+
+
+def test_a_trained_reward_model_is_a_gold_that_stops_and_keeps_and_goes_on_after_a_kill(
+    arms: Path, judges: dict[str, Path], tmp_path: Path
+) -> None:
+    watch = {"gold": "gold", "every": 1, "stop_when": {"gold_drops": 1.0}}
+    stage = ppo(watch, reward="proxy", checkpoint_every=1, max_missing=0.9)  # at random, it often says nothing
+    given: dict[str, Any] = {"prompts": bandit.prompts(), "held_out": bandit.held_out(), "rewards": judges}
+    done = train(stage, tmp_path / "watched", arms, **given)
+    figures = done.figures["watch"]
+    assert figures["stopped_step"] is not None
+    assert figures["last"]["proxy"]["value"] > figures["start"]["proxy"]["value"]
+    assert figures["last"]["gold"]["value"] < figures["kept"]["gold"]["value"]
+    assert "below its best" in figures["stopped_because"]
+    # with as few scores as at the start nothing could be compared, so it is not the best
+    assert figures["start"]["gold"]["n"] < 4 <= figures["kept"]["gold"]["n"]
+    expected = contents(done.folder)
+    shutil.rmtree(done.folder)
+    last = max((tmp_path / "watched" / "checkpoints").iterdir())
+    shutil.rmtree(last)
+    assert contents(train(stage, tmp_path / "watched", arms, **given).folder) == expected

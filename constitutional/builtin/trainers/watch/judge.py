@@ -49,10 +49,17 @@ class Judge:
                 alarms.append(Alarm(now.step, name, said, stops))
         for name in [name for name in self._streaks if name not in beyond and name not in told]:
             del self._streaks[name]
-        risen = None if self.best is None else rise(now, self.best, "gold")
-        if not beyond and ((self.best is None and now.scored("gold")) or (risen is not None and risen > 0)):
+        if not beyond and self._better(now):
             self.best = now
         return alarms
+
+    def _better(self, now: Measurement) -> bool:
+        """Whether this one is the best so far; nothing could be compared with one that has few scores."""
+        if self.best is None:
+            scores = now.scored("gold")
+            return bool(scores) and 2 * len(scores) >= len(now.columns["gold"])
+        risen = rise(now, self.best, "gold")
+        return risen is not None and risen > 0
 
     def _stopping(self, now: Measurement) -> Iterator[tuple[str, str]]:
         assert self.start is not None
