@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import os
 from collections.abc import Sequence
@@ -173,6 +172,8 @@ class OpenAIBackend(Backend):
             self._client = None
 
     async def generate(self, batch: Sequence[Request]) -> Sequence[Completion | Unanswered | NotNow]:
+        import asyncio
+
         if len(batch) == 1:
             return [await self._caught(self._complete(batch[0]))]
         groups = grouped(batch)
@@ -182,12 +183,16 @@ class OpenAIBackend(Backend):
         return [found[at] for at in range(len(batch))]
 
     async def choose(self, batch: Sequence[ChoiceRequest]) -> Sequence[Choice | Unanswered | NotNow]:
+        import asyncio
+
         if len(batch) == 1:
             return [await self._caught(self._choose(batch[0]))]
         return list(await asyncio.gather(*(self._caught(self._choose(request)) for request in batch)))
 
     async def _several(self, requests: Sequence[Request]) -> Sequence[Any]:
         """Samples of one prompt, in one request where that is possible; an error stands for all that it concerns."""
+        import asyncio
+
         said: list[Any] = []
         if len(requests) > 1 and self._groups:
             together = await self._caught(self._together(requests))

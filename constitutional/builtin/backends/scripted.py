@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import math
 import re
@@ -74,10 +73,14 @@ class ScriptedBackend(Backend):
         return (*self.params.rules, *(_read(self.params.file) if self.params.file else ()))
 
     async def generate(self, batch: Sequence[Request]) -> Sequence[Completion | Unanswered]:
+        import asyncio
+
         await asyncio.sleep(self.params.seconds)
         return [self._say(request) for request in batch]
 
     async def choose(self, batch: Sequence[ChoiceRequest]) -> Sequence[Choice | Unanswered]:
+        import asyncio
+
         await asyncio.sleep(self.params.seconds)
         return [self._weigh(request) for request in batch]
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -98,18 +97,28 @@ class TransformersBackend(Backend):
         return self.params.batch_size * 4
 
     async def open(self) -> None:
+        import asyncio
+
         await asyncio.to_thread(self._load)
 
     async def generate(self, batch: Sequence[Request]) -> Sequence[Completion | Unanswered]:
+        import asyncio
+
         return await asyncio.to_thread(self._generate, batch)
 
     async def choose(self, batch: Sequence[ChoiceRequest]) -> Sequence[Choice | Unanswered]:
+        import asyncio
+
         return await asyncio.to_thread(self._choose, batch)
 
     async def weigh(self, batch: Sequence[LikelihoodRequest]) -> Sequence[Likelihood | Unanswered]:
+        import asyncio
+
         return await asyncio.to_thread(self._weigh, batch)
 
     async def close(self) -> None:
+        import asyncio
+
         self._model = None
         await asyncio.to_thread(_empty_cache)
 

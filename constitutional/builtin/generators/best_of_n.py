@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -114,6 +113,8 @@ class BestOfN(wiring.Rewarded, SurveyStage):
 
     async def run(self, inputs: Inputs, ctx: SurveyContext) -> Outputs:
         """Raises `StepFailed` where too many scores are missing."""
+        import asyncio
+
         rows = list(inputs.rows("prompts"))
         missing, found = Missing(self.params.max_missing), list[Sampled]()
         scorer: Scorer | None = None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterable
 from typing import Literal
 
@@ -65,6 +64,8 @@ async def ask_all(ctx: RowContext, requests: Iterable[Request]) -> list[Completi
     Raises:
         Unanswered: the first, in the order of the requests.
     """
+    import asyncio
+
     said = await asyncio.gather(*(ctx.ask(one) for one in requests), return_exceptions=True)
     answers = []
     for answer in said:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import math
 from collections.abc import Awaitable, Iterable, Mapping, Sequence
@@ -121,6 +120,8 @@ async def answers(asking: Iterable[Awaitable[Answer]]) -> list[Answer]:
     Raises:
         Unanswered: where not one question of a row was answered: the row is unscored and tried again on the next run.
     """
+    import asyncio
+
     said = await asyncio.gather(*(_caught(one) for one in asking))
     unanswered = [one for one in said if isinstance(one, Unanswered)]
     if said and len(unanswered) == len(said):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -75,6 +74,8 @@ class Rules(ByRules, RowStage[Pair, Vote]):
     params: Params
 
     async def process(self, row: Pair, ctx: RowContext) -> Sequence[Vote]:
+        import asyncio
+
         votes = []
         for check in self.params.checks:
             first, second = await asyncio.gather(looked(check, row.first), looked(check, row.second))
