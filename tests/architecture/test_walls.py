@@ -34,6 +34,21 @@ def test_the_built_in_plugin_loads_nothing_heavy():
     assert not loaded_by("import constitutional.builtin") & (HEAVY | {"scipy", "pyarrow"})
 
 
+def test_a_plan_loads_nothing_that_a_run_alone_needs(tmp_path):
+    (tmp_path / "prompts.jsonl").write_text('{"prompt": "hi"}\n')
+    (tmp_path / "spec.yaml").write_text("""\
+constitutional: 1
+name: small
+models: {m: {backend: scripted}}
+data: {prompts: {source: jsonl, path: prompts.jsonl}}
+stages: {drafts: {generator: sample, model: m, prompts: prompts}}
+""")
+    spec, root = str(tmp_path / "spec.yaml"), str(tmp_path / "runs")
+    code = (f"import sys\nsys.argv = ['constitutional', 'plan', {spec!r}, '--root', {root!r}]\nfrom constitutional.cli.main import main\n"
+            "try:\n  main()\nexcept SystemExit as end:\n  assert not end.code, end.code")  # fmt: skip
+    assert not loaded_by(code) & (HEAVY | {"pyarrow", "numpy", "asyncio", "aiohttp", "jinja2", "rich"})
+
+
 def test_every_module_imports_on_its_own():
     """In one process a module, since an import that another module did first proves nothing; four at a time."""
     program = "import importlib, sys\nfor name in sys.argv[1:]:\n    importlib.import_module(name)\n    [sys.modules.pop(n) for n in list(sys.modules) if n.startswith('constitutional')]"
