@@ -64,11 +64,7 @@ class OneRow:
 
     async def ask(self, request: Request, model: str = "model") -> Completion:
         if request.seed is None:
-            seed = row_seed(self.seed, self._step.path, self._row.row_id, request.sample)
-            r = request
-            request = Request(
-                r.messages, r.max_new_tokens, r.temperature, r.top_p, r.stop, r.sample, seed, r.json_schema
-            )
+            request = request.seeded(row_seed(self.seed, self._step.path, self._row.row_id, request.sample))
         queue = self._dispatcher.queue(self._model(model))
         return cast("Completion", await queue.ask(request, self._step.depth, self.calls, self._again))
 
