@@ -1,4 +1,5 @@
-"""One side of a comparison in a process of its own: trains once for each line that it reads, and says what it took.
+"""One side of a comparison in a process of its own: trains once for each line that it reads, on as many rows as that says,
+and says what it took.
 
 python -m benchmarks.trainer_overhead.worker '{"case": "dpo", "side": "ours", "rows": 256, ...}'
 """
@@ -38,9 +39,10 @@ def main() -> None:
         folder = Path(name) / "run"
         train(replace(setting, epochs=1), rows[: 2 * setting.batch_size], folder)
         print(json.dumps({"texts": read, "rows": len(rows)}), file=out, flush=True)
-        for _ in sys.stdin:
+        for line in sys.stdin:
             shutil.rmtree(folder, ignore_errors=True)
-            print(json.dumps(_measured(train, setting, rows, folder)), file=out, flush=True)
+            asked = case.rows(int(line), said["words"])
+            print(json.dumps(_measured(train, setting, asked, folder)), file=out, flush=True)
 
 
 def _measured(train: Any, setting: Setting, rows: Any, folder: Path) -> dict[str, Any]:
