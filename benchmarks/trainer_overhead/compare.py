@@ -121,17 +121,25 @@ def apart(ours: Sequence[float], bare: Sequence[float]) -> float:
     return max(abs(a - b) for a, b in zip(ours, bare, strict=False))
 
 
+def around(ours: dict[str, Any], bare: dict[str, Any]) -> str:
+    """Seconds around the training loop, of both lengths; a loop of our own has none that is told apart."""
+    names = ("around_cpu_seconds", "longer_around_cpu_seconds")
+    pairs = [(ours[name], bare[name]) for name in names]
+    return "; ".join(f"{a:.2f} / {b:.2f}" for a, b in pairs) if all(None not in pair for pair in pairs) else "-"
+
+
 def table(found: Sequence[dict[str, Any]]) -> str:
     """One line a trainer, in Markdown."""
     wide = any("utilisation" in one["ours"] for one in found)
-    heads = ["trainer", "beside", "ours, s", "bare, s", "ratio", "CPU ratio", "CPU ratio, 3 x rows", "CPU ratio of a step", "CPU s more, fixed", "steps", "losses apart", "ours, MB", "bare, MB", "ours, tokens/s",
+    heads = ["trainer", "beside", "ours, s", "bare, s", "ratio", "CPU ratio", "CPU ratio, 3 x rows", "CPU ratio of a step", "CPU s more, fixed", "CPU s around the loop, ours / bare", "steps", "losses apart", "ours, MB", "bare, MB", "ours, tokens/s",
              "bare, tokens/s", *(["MFU ours", "MFU bare"] if wide else [])]  # fmt: skip
     lines = ["| " + " | ".join(heads) + " |", "| " + " | ".join("---" for _ in heads) + " |"]
     for one in found:
         ours, bare = one["ours"], one["bare"]
         apart = "by design" if "losses_differ_because" in one else f"{one['largest_difference_of_losses']:.2g}"
         cells = [f"`{one['trainer']}`", one["script"], f"{ours['seconds']:.2f}", f"{bare['seconds']:.2f}", f"{one['ratio']:.2f}", f"{one['cpu_ratio']:.2f}",
-                 f"{one['longer_cpu_ratio']:.2f}", f"{one['cpu_ratio_a_step']:.2f}", f"{one['fixed_cpu_seconds_more']:+.2f}", str(one["steps"]), apart, f"{ours['memory_mb']:,}", f"{bare['memory_mb']:,}", f"{ours['tokens_per_second']:,}",
+                 f"{one['longer_cpu_ratio']:.2f}", f"{one['cpu_ratio_a_step']:.2f}", f"{one['fixed_cpu_seconds_more']:+.2f}",
+                 around(ours, bare), str(one["steps"]), apart, f"{ours['memory_mb']:,}", f"{bare['memory_mb']:,}", f"{ours['tokens_per_second']:,}",
                  f"{bare['tokens_per_second']:,}"]  # fmt: skip
         cells += (
             [f"{side['utilisation']:.1%}" if "utilisation" in side else "" for side in (ours, bare)] if wide else []

@@ -73,7 +73,7 @@ def test_operations_a_token_are_six_a_parameter_and_what_attention_takes(tiny: S
 
 
 def run(steps: int, seconds: float) -> dict[str, Any]:
-    return {"seconds": seconds, "cpu_seconds": 2 * seconds, "losses": [1.0] * steps}
+    return {"seconds": seconds, "cpu_seconds": 2 * seconds, "around_cpu_seconds": 0.25, "losses": [1.0] * steps}
 
 
 def test_what_a_step_costs_is_told_from_what_every_training_costs() -> None:
@@ -120,6 +120,6 @@ def test_the_ratio_is_of_the_times_and_losses_are_compared_step_by_step(tiny: Se
     assert said["bare"]["tokens_per_second"] == 100
     assert json.loads(json.dumps(said)) == said
     assert (
-        "| `sft` | a script | 2.10 | 2.00 | 1.05 | 1.05 | 1.02 | 1.00 | +0.20 | 2 | 0.25 | 512 | 512 | 95 | 100 |"
+        "| `sft` | a script | 2.10 | 2.00 | 1.05 | 1.05 | 1.02 | 1.00 | +0.20 | 0.25 / 0.25; 0.25 / 0.25 | 2 | 0.25 | 512 | 512 | 95 | 100 |"
         in table([said])
     )
