@@ -114,8 +114,13 @@ def _inspect_json(path: Path) -> None:
     if path.stat().st_size > MOST_JSON:
         raise UserError(f"{path} is larger than {MOST_JSON // 1024**2} MiB")
     mappings: list[dict[str, Any]] = []
+
+    def noted(one: dict[str, Any]) -> dict[str, Any]:
+        mappings.append(one)
+        return one
+
     try:
-        said = json.loads(path.read_text(encoding="utf-8"), object_hook=lambda one: mappings.append(one) or one)
+        said = json.loads(path.read_text(encoding="utf-8"), object_hook=noted)
     except (ValueError, RecursionError) as error:
         raise UserError(f"{path} is not JSON: {error}") from error
     if path.name.endswith("config.json") and not isinstance(said, dict):
