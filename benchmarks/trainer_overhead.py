@@ -4,7 +4,7 @@
     python benchmarks/trainer_overhead.py --only sft,dpo --model-size 0.5b --words 200     # on a machine with a GPU
 
 Both sides train on the same rows with the same seed, batch, learning rate, scheduler and precision, each in a process of its own, in
-turns after a warm-up.  Prints a table; the figures of the trainers that ran are put into the JSON file, beside those that are there.
+turns after a warm-up, on the rows asked for and on three times as many: from both come what a step costs and what is fixed.  Prints a table; the figures of the trainers that ran are put into the JSON file, beside those that are there.
 """
 
 from __future__ import annotations

@@ -10,6 +10,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+from benchmarks.trainer_overhead import growth
 from benchmarks.trainer_overhead.cases import CASES
 from benchmarks.trainer_overhead.setting import Setting
 from benchmarks.trainer_overhead.sizes import flops_a_token, peak_flops
@@ -27,7 +28,9 @@ class Side:
             [sys.executable, "-m", "benchmarks.trainer_overhead.worker", json.dumps(said)],
             cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
         )  # fmt: skip
+        #: Trainings on the rows that were asked for, and on `growth.LONGER` times as many.
         self.runs: list[dict[str, Any]] = []
+        self.longer: list[dict[str, Any]] = []
         self.about: dict[str, Any] = {}
 
     def warm(self) -> None:
@@ -42,10 +45,10 @@ class Side:
         found: dict[str, Any] = json.loads(line)
         return found
 
-    def train(self) -> None:
+    def train(self, rows: int, into: list[dict[str, Any]]) -> None:
         assert self._process.stdin is not None
-        print(file=self._process.stdin, flush=True)
-        self.runs.append(self._said())
+        print(rows, file=self._process.stdin, flush=True)
+        into.append(self._said())
 
     def end(self) -> None:
         assert self._process.stdin is not None
@@ -54,7 +57,7 @@ class Side:
 
 
 def compared(name: str, setting: Setting, rows: int, words: int, times: int, sides: Sequence[str]) -> dict[str, Any]:
-    """Train `times` times on each side, one after the other."""
+    """Train `times` times on each side, one after the other, on `rows` rows and on more of them."""
     case = CASES[name]
     setting = replace(setting, **case.options)
     working: dict[str, Side] = {}
@@ -65,13 +68,16 @@ def compared(name: str, setting: Setting, rows: int, words: int, times: int, sid
             one.warm()
         for turn in range(times):
             for side in sides if turn % 2 == 0 else reversed(sides):
-                working[side].train()
+                one = working[side]
+                one.train(rows, one.runs)
+                one.train(rows * growth.LONGER, one.longer)
     finally:
         for one in working.values():
             one.end()
     said: dict[str, Any] = {"trainer": name, "script": case.script, "rows": rows, "words": words, "times": times}
     for side, one in working.items():
-        said[side] = figures(one, setting, case.flops)
+        said[side] = figures(one, setting, case.flops) | growth.of_side(one.runs, one.longer)
+    said |= growth.compared(said["ours"], said["bare"], BUDGET)
     return said | verdict(said, working["ours"].runs[0], working["bare"].runs[0], case.differs)
 
 
@@ -115,17 +121,25 @@ def apart(ours: Sequence[float], bare: Sequence[float]) -> float:
     return max(abs(a - b) for a, b in zip(ours, bare, strict=False))
 
 
+def around(ours: dict[str, Any], bare: dict[str, Any]) -> str:
+    """Seconds around the training loop, of both lengths; a loop of our own has none that is told apart."""
+    names = ("around_cpu_seconds", "longer_around_cpu_seconds")
+    pairs = [(ours[name], bare[name]) for name in names]
+    return "; ".join(f"{a:.2f} / {b:.2f}" for a, b in pairs) if all(None not in pair for pair in pairs) else "-"
+
+
 def table(found: Sequence[dict[str, Any]]) -> str:
     """One line a trainer, in Markdown."""
     wide = any("utilisation" in one["ours"] for one in found)
-    heads = ["trainer", "beside", "ours, s", "bare, s", "ratio", "CPU ratio", "steps", "losses apart", "ours, MB", "bare, MB", "ours, tokens/s",
+    heads = ["trainer", "beside", "ours, s", "bare, s", "ratio", "CPU ratio", "CPU ratio, 3 x rows", "CPU ratio of a step", "CPU s more, fixed", "CPU s around the loop, ours / bare", "steps", "losses apart", "ours, MB", "bare, MB", "ours, tokens/s",
              "bare, tokens/s", *(["MFU ours", "MFU bare"] if wide else [])]  # fmt: skip
     lines = ["| " + " | ".join(heads) + " |", "| " + " | ".join("---" for _ in heads) + " |"]
     for one in found:
         ours, bare = one["ours"], one["bare"]
         apart = "by design" if "losses_differ_because" in one else f"{one['largest_difference_of_losses']:.2g}"
         cells = [f"`{one['trainer']}`", one["script"], f"{ours['seconds']:.2f}", f"{bare['seconds']:.2f}", f"{one['ratio']:.2f}", f"{one['cpu_ratio']:.2f}",
-                 str(one["steps"]), apart, f"{ours['memory_mb']:,}", f"{bare['memory_mb']:,}", f"{ours['tokens_per_second']:,}",
+                 f"{one['longer_cpu_ratio']:.2f}", f"{one['cpu_ratio_a_step']:.2f}", f"{one['fixed_cpu_seconds_more']:+.2f}",
+                 around(ours, bare), str(one["steps"]), apart, f"{ours['memory_mb']:,}", f"{bare['memory_mb']:,}", f"{ours['tokens_per_second']:,}",
                  f"{bare['tokens_per_second']:,}"]  # fmt: skip
         cells += (
             [f"{side['utilisation']:.1%}" if "utilisation" in side else "" for side in (ours, bare)] if wide else []

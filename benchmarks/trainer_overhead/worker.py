@@ -1,4 +1,5 @@
-"""One side of a comparison in a process of its own: trains once for each line that it reads, and says what it took.
+"""One side of a comparison in a process of its own: trains once for each line that it reads, on as many rows as that says,
+and says what it took.
 
 python -m benchmarks.trainer_overhead.worker '{"case": "dpo", "side": "ours", "rows": 256, ...}'
 """
@@ -33,19 +34,40 @@ def main() -> None:
     case, setting = CASES[said["case"]], Setting(**said["setting"])
     rows = case.rows(said["rows"], said["words"])
     train = case.ours if said["side"] == "ours" else case.bare
+    loops = _timed_loops()
     read = tokens(rows, AutoTokenizer.from_pretrained(setting.model))
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name) / "run"
         train(replace(setting, epochs=1), rows[: 2 * setting.batch_size], folder)
         print(json.dumps({"texts": read, "rows": len(rows)}), file=out, flush=True)
-        for _ in sys.stdin:
+        for line in sys.stdin:
             shutil.rmtree(folder, ignore_errors=True)
-            print(json.dumps(_measured(train, setting, rows, folder)), file=out, flush=True)
+            asked = case.rows(int(line), said["words"])
+            print(json.dumps(_measured(train, setting, asked, folder, loops)), file=out, flush=True)
 
 
-def _measured(train: Any, setting: Setting, rows: Any, folder: Path) -> dict[str, Any]:
+def _timed_loops() -> list[float]:
+    """Grows by the processor seconds of each training loop of transformers: all steps, and nothing around them."""
+    from transformers import Trainer
+
+    found: list[float] = []
+    loop = Trainer.train
+
+    def timed(self: Any, *given: Any, **named: Any) -> Any:
+        started = time.process_time()
+        try:
+            return loop(self, *given, **named)
+        finally:
+            found.append(time.process_time() - started)
+
+    Trainer.train = timed
+    return found
+
+
+def _measured(train: Any, setting: Setting, rows: Any, folder: Path, loops: list[float]) -> dict[str, Any]:
     import torch
 
+    loops.clear()
     gc.collect()
     there = torch.cuda.is_available()
     if there:
@@ -55,7 +77,8 @@ def _measured(train: Any, setting: Setting, rows: Any, folder: Path) -> dict[str
     seen = train(setting, rows, folder)
     if there:
         torch.cuda.synchronize()
-    return {"seconds": time.perf_counter() - started, "cpu_seconds": time.process_time() - burnt, "losses": seen.losses,
+    burnt = time.process_time() - burnt
+    return {"seconds": time.perf_counter() - started, "cpu_seconds": burnt, "around_cpu_seconds": burnt - sum(loops) if loops else None, "losses": seen.losses,
             "sampled": seen.sampled, "rewards": seen.rewards, "memory_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
             "accelerator_mb": torch.cuda.max_memory_allocated() / 2**20 if there else None}  # fmt: skip
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 import pytest
 
-from constitutional.api import Message, UserError, assistant, user
+from constitutional.api import Message, Preference, UserError, assistant, user
 from constitutional.builtin.backends.encoding import DialogueEncoder
+from constitutional.builtin.trainers import tokens
+from constitutional.builtin.trainers.preferences import answers
 from tests.backends.families import FAMILIES, Family, hostile, tokenizer
 
 ROWS = 1000
@@ -70,6 +73,22 @@ def test_segments_say_which_message_each_run_of_tokens_is_from() -> None:
     assert [(tok.decode(ids), message) for ids, message in found] == [
         ("<|im_start|>user\n", None), ("hi", 0), ("<|im_end|>\n<|im_start|>assistant\n", None), ("yo", 1), ("<|im_end|>\n", None),
     ]  # fmt: skip
+
+
+@by_family
+def test_answers_to_one_prompt_are_encoded_as_each_on_its_own(family: Family) -> None:
+    encoder = DialogueEncoder(tokenizer(family))
+    for one, two in zip(hostile(family, 50, seed=4), hostile(family, 50, seed=5), strict=True):
+        row = Preference(
+            row_id="p", prompt=(user(one), assistant(two), user(one)), chosen=two, rejected=f"no {one}", p_chosen=1.0
+        )
+        ((_, found),) = tokens.usable(encoder, [row], answers, 10**6, Counter())
+        assert found == [
+            tokens.encode(encoder, row.prompt, row.chosen),
+            tokens.encode(encoder, row.prompt, row.rejected),
+        ]
+        for said, encoded in zip(answers(row), found, strict=True):
+            assert encoded.prompt + encoded.completion == encoder.encode((*row.prompt, assistant(said)), reply=False)
 
 
 def test_ordinary_added_tokens_stay_tokens() -> None:

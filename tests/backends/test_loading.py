@@ -7,6 +7,7 @@ import os
 import pickle
 import shutil
 import struct
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -140,6 +141,47 @@ def test_the_embedded_model_passes() -> None:
 
 def test_an_honest_folder_passes(llama: Path) -> None:
     loading.inspect_folder(llama)
+
+
+def test_a_file_that_changed_since_it_was_looked_at_is_looked_at_again(llama: Path, tmp_path: Path) -> None:
+    folder, old = tmp_path / "model", time.time() - 3600
+    shutil.copytree(llama, folder)
+    config = folder / "config.json"
+    honest = config.read_text()
+    config.write_text(json.dumps({**json.loads(honest), "note": {"auto_nap": "x" * 10}}))
+    os.utime(config, (old, old))
+    hostile = config.read_text().replace("auto_nap", "auto_map")
+    loading.inspect_folder(folder)
+    for _ in range(3):  # as long, with the same time on it, and so told from the first by the time of the change alone
+        config.write_text(hostile)
+        os.utime(config, (old, old))
+        with pytest.raises(UserError, match="asks for code to be run"):
+            loading.inspect_folder(folder)
+
+
+def test_a_file_that_has_settled_is_read_once(llama: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[Path] = []
+    inspect = loading._inspect_json
+    monkeypatch.setattr(loading, "_inspect_json", lambda path: (read.append(path), inspect(path)))
+    monkeypatch.setattr(loading, "_PASSED", {})
+    monkeypatch.setattr(loading, "SETTLED_NS", 10**18)
+    loading.inspect_folder(llama)
+    first = len(read)
+    assert first
+    loading.inspect_folder(llama)
+    assert len(read) == 2 * first  # written moments ago: a change might leave no trace
+    monkeypatch.setattr(loading, "SETTLED_NS", -1)
+    loading.inspect_folder(llama)
+    loading.inspect_folder(llama)
+    assert len(read) == 3 * first
+
+
+def test_a_key_that_is_hidden_by_another_of_its_name_is_found(llama: Path, tmp_path: Path) -> None:
+    shutil.copytree(llama, tmp_path / "model")
+    config = tmp_path / "model" / "config.json"
+    config.write_text('{"part": {"auto_map": {"AutoConfig": "x.Y"}}, "part": {}, ' + config.read_text().lstrip()[1:])
+    with pytest.raises(UserError, match="asks for code to be run"):
+        loading.inspect_folder(tmp_path / "model")
 
 
 def test_a_hostile_adapter_is_refused(llama: Path, tmp_path: Path) -> None:

@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from benchmarks.trainer_overhead import growth, sizes
 from benchmarks.trainer_overhead import rows as data
-from benchmarks.trainer_overhead import sizes
 from benchmarks.trainer_overhead.cases import CASES
 from benchmarks.trainer_overhead.compare import figures, table, verdict
 from benchmarks.trainer_overhead.setting import Seen, Setting
@@ -70,6 +72,33 @@ def test_operations_a_token_are_six_a_parameter_and_what_attention_takes(tiny: S
     assert sizes.flops_a_token(Path(tiny.model), 6, 100) == expected
 
 
+def run(steps: int, seconds: float) -> dict[str, Any]:
+    return {"seconds": seconds, "cpu_seconds": 2 * seconds, "around_cpu_seconds": 0.25, "losses": [1.0] * steps}
+
+
+def test_what_a_step_costs_is_told_from_what_every_training_costs() -> None:
+    ours = growth.of_side([run(8, 9.0), run(8, 2.8)], [run(24, 6.0)])
+    bare = growth.of_side([run(8, 2.1)], [run(24, 5.3), run(24, 7.0)])
+    assert ours["seconds_a_step"] == bare["seconds_a_step"] == pytest.approx(0.2)
+    assert ours["fixed_cpu_seconds"] == pytest.approx(2.4)
+    said = growth.compared(ours, bare, 1.03)
+    assert said["ratio_a_step"] == said["cpu_ratio_a_step"] == 1
+    assert said["fixed_seconds_more"] == pytest.approx(0.7)
+    assert said["longer_cpu_ratio"] == pytest.approx(6.0 / 5.3, abs=1e-3)
+    assert said["cpu_within_a_step"]
+
+
+@given(st.floats(0.001, 10), st.floats(0, 100), st.integers(1, 100), st.integers(1, 100))
+def test_growth_is_found_again(step: float, fixed: float, few: int, more: int) -> None:
+    found = growth.growth((few, fixed + step * few), (few + more, fixed + step * (few + more)))
+    assert found == pytest.approx((step, fixed), abs=1e-6)
+
+
+def test_two_trainings_of_one_length_say_nothing_of_a_step() -> None:
+    with pytest.raises(ValueError, match="both trainings have 3 steps"):
+        growth.growth((3, 1.0), (3, 2.0))
+
+
 class Side:
     def __init__(self, seconds: float) -> None:
         self.about = {"texts": 100, "rows": 10}
@@ -81,10 +110,16 @@ def test_the_ratio_is_of_the_times_and_losses_are_compared_step_by_step(tiny: Se
     said: dict[str, Any] = {"trainer": "sft", "script": "a script"}
     sides = {"ours": Side(2.1), "bare": Side(2.0)}
     said |= {name: figures(side, tiny, 6) for name, side in sides.items()}
+    said["ours"] |= growth.of_side([run(2, 2.1)], [run(6, 6.1)])
+    said["bare"] |= growth.of_side([run(2, 2.0)], [run(6, 6.0)])
+    said |= growth.compared(said["ours"], said["bare"], 1.03)
     said |= verdict(said, sides["ours"].runs[0], {**sides["bare"].runs[0], "losses": [2.0, 1.25]}, "")
     assert said["ratio"] == 1.05
     assert not said["within"]
     assert said["largest_difference_of_losses"] == 0.25
     assert said["bare"]["tokens_per_second"] == 100
     assert json.loads(json.dumps(said)) == said
-    assert "| `sft` | a script | 2.10 | 2.00 | 1.05 | 1.05 | 2 | 0.25 | 512 | 512 | 95 | 100 |" in table([said])
+    assert (
+        "| `sft` | a script | 2.10 | 2.00 | 1.05 | 1.05 | 1.02 | 1.00 | +0.20 | 0.25 / 0.25; 0.25 / 0.25 | 2 | 0.25 | 512 | 512 | 95 | 100 |"
+        in table([said])
+    )

@@ -12,7 +12,8 @@ from __future__ import annotations
 import copy
 import re
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from constitutional.api import Messages, UserError
@@ -35,11 +36,18 @@ class DialogueEncoder:
         """Token ids of a dialogue; with `reply`, up to where the assistant is to speak."""
         return [token for tokens, _ in self.segments(dialogue, reply=reply) for token in tokens]
 
-    def segments(self, dialogue: Messages, *, reply: bool) -> list[tuple[list[int], int | None]]:
-        """Token ids in order, each run with the index of the message it is the content of; None for control text."""
+    def segments(
+        self, dialogue: Messages, *, reply: bool, known: Mapping[int, list[int]] = MappingProxyType({})
+    ) -> list[tuple[list[int], int | None]]:
+        """Token ids in order, each run with the index of the message it is the content of; None for control text.
+
+        `known` are token ids of contents by the index of their message, where a caller has them.
+        """
         roles = tuple(turn.role for turn in dialogue)
         return [
-            (self.text(dialogue[part].content), part) if isinstance(part, int) else (part, None)
+            (known[part] if part in known else self.text(dialogue[part].content), part)
+            if isinstance(part, int)
+            else (part, None)
             for part in self._skeleton(roles, reply)
         ]
 

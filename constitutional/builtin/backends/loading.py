@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import threading
-from collections.abc import Iterator
+import time
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +32,10 @@ MOST_HEADER = 100_000_000
 MOST_PARTS = 4096
 #: transformers makes a model on the meta device by a switch for the whole process: two threads would mix up their weights.
 LOADING = threading.Lock()
+#: Files that were looked at by this process, as they stood then; a step asks for the same folder up to six times.
+_PASSED: dict[Path, tuple[int, ...]] = {}
+#: A file that was written less than this long ago may change again without another time on it.
+SETTLED_NS = 2_000_000_000
 
 
 def resolve(model: str) -> str:
@@ -94,38 +98,47 @@ def inspect_folder(folder: Path) -> None:
 def _inspect_file(path: Path) -> None:
     if path.suffix.lower() not in ALLOWED_SUFFIXES:
         raise UserError(f"{path} may run code when it is read", help="keep safetensors, configurations and texts alone")
+    said = path.stat()
+    mark = (said.st_dev, said.st_ino, said.st_size, said.st_mtime_ns, said.st_ctime_ns)
+    if _PASSED.get(path) == mark:
+        return
     if path.suffix == ".json":
         _inspect_json(path)
     if path.suffix == ".safetensors":
         _inspect_weights(path)
+    if abs(time.time_ns() - said.st_ctime_ns) > SETTLED_NS:
+        _PASSED[path] = mark
 
 
 def _inspect_json(path: Path) -> None:
     if path.stat().st_size > MOST_JSON:
         raise UserError(f"{path} is larger than {MOST_JSON // 1024**2} MiB")
+    mappings: list[dict[str, Any]] = []
+
+    def noted(one: dict[str, Any]) -> dict[str, Any]:
+        mappings.append(one)
+        return one
+
     try:
-        said = json.loads(path.read_text(encoding="utf-8"))
+        said = json.loads(path.read_text(encoding="utf-8"), object_hook=noted)
     except (ValueError, RecursionError) as error:
         raise UserError(f"{path} is not JSON: {error}") from error
     if path.name.endswith("config.json") and not isinstance(said, dict):
         raise UserError(f"{path} is not a configuration")
-    for key, value in _entries(said):
-        if key in REFUSED_KEYS and value and (isinstance(value, bool) or not isinstance(value, int)):
-            raise UserError(
-                f"{path} asks for code to be run (`{key}`)", help="only models of transformers itself are loaded"
-            )
-        if path.name == "config.json" and key.startswith("num_") and isinstance(value, int) and value > MOST_PARTS:
+    for one in mappings:
+        for key in REFUSED_KEYS & one.keys():
+            if one[key] and (isinstance(one[key], bool) or not isinstance(one[key], int)):
+                raise UserError(
+                    f"{path} asks for code to be run (`{key}`)", help="only models of transformers itself are loaded"
+                )
+        if path.name == "config.json":
+            _inspect_sizes(path, one)
+
+
+def _inspect_sizes(path: Path, said: dict[str, Any]) -> None:
+    for key, value in said.items():
+        if key.startswith("num_") and isinstance(value, int) and value > MOST_PARTS:
             raise UserError(f"{path}: `{key}` is {value}, more than {MOST_PARTS}")
-
-
-def _entries(said: Any) -> Iterator[tuple[str, Any]]:
-    """Every key of every mapping in a JSON value, with what it holds."""
-    waiting = [said]
-    while waiting:
-        one = waiting.pop()
-        if isinstance(one, dict):
-            yield from one.items()
-        waiting += [item for item in (one.values() if isinstance(one, dict) else one) if isinstance(item, (dict, list))]
 
 
 def _inspect_weights(path: Path) -> None:

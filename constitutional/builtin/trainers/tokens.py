@@ -24,6 +24,8 @@ from constitutional.builtin.backends.encoding import DialogueEncoder
 Row = TypeVar("Row", Demonstration, Preference, Score)
 #: A prompt, and its tokens up to where the assistant is to speak.
 Asked: TypeAlias = tuple[Prompt, list[int]]
+#: Tokens in order, with the index of the message that they are the content of, None for control text.
+Segments: TypeAlias = list[tuple[list[int], int | None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,15 +39,16 @@ class Encoded:
         return len(self.prompt) + len(self.completion)
 
 
-def encode(
-    encoder: DialogueEncoder, prompt: Messages, completion: str, before: list[int] | None = None
-) -> Encoded:  # fmt: skip
-    """A dialogue with its answer; `before` are the tokens of its prompt, where they are known.
+def encode(encoder: DialogueEncoder, prompt: Messages, completion: str, asked: Segments | None = None) -> Encoded:
+    """A dialogue with its answer; `asked` are the segments of its prompt, up to where the assistant is to speak, where
+    they are known: answers to one prompt need not encode it again.
 
     What follows the answer in the chat template (the end of the turn) is part of it: a policy has to learn to stop.
     """
-    before = encoder.encode(prompt) if before is None else before
-    whole = encoder.segments((*prompt, assistant(completion)), reply=False)
+    asked = encoder.segments(prompt, reply=True) if asked is None else asked
+    before = [token for tokens, _ in asked for token in tokens]
+    known = {message: tokens for tokens, message in asked if message is not None}
+    whole = encoder.segments((*prompt, assistant(completion)), reply=False, known=known)
     flat = [token for tokens, _ in whole for token in tokens]
     if flat[: len(before)] == before:
         return Encoded(before, flat[len(before) :])
@@ -79,8 +82,8 @@ def usable(
             dropped["empty"] += 1
             continue
         try:
-            before = encoder.encode(row.prompt)
-            encoded = [encode(encoder, row.prompt, answer, before) for answer in said]
+            asked = encoder.segments(row.prompt, reply=True)
+            encoded = [encode(encoder, row.prompt, answer, asked) for answer in said]
         except UserError:
             dropped["template"] += 1
             continue
