@@ -67,11 +67,13 @@ def merged_below(model: Any, place: str, automatic: Any, lora: Lora | None, opti
     Raises:
         UserError: if the new adapter and the one below cannot become one at the end.
     """
-    from peft import PeftModel
+    from peft import PeftConfig, PeftModel
 
     if lora is not None and not lora.merge:
         _summable(Path(place))
-    whole = PeftModel.from_pretrained(model, place).merge_and_unload().requires_grad_(True)
+    config = PeftConfig.from_pretrained(place)
+    config.task_type = None  # a policy's adapter also goes below a reward model, which cannot generate
+    whole = PeftModel.from_pretrained(model, place, config=config).merge_and_unload().requires_grad_(True)
     if lora is None or lora.bits is None:
         return whole
     # what is merged into few bits is rounded away: merge into precise weights, and quantise after that
