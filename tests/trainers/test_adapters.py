@@ -162,7 +162,7 @@ def test_bits_need_their_package_and_are_for_policies(monkeypatch: pytest.Monkey
     assert any("do not go together" in said for said in SftTrainer.check(sharded))
     monkeypatch.setattr(adapters, "find_spec", lambda _: None)
     assert list(SftTrainer.check(SftParams(lora=few))) == [
-        "`lora.bits` needs the package `bitsandbytes`, which is not installed"
+        "`lora.bits` needs the package `bitsandbytes`, which is not installed: `pip install bitsandbytes`"
     ]
 
 

@@ -29,7 +29,7 @@ def mistakes(lora: Lora | None, *, policy: bool = True) -> Iterator[str]:
     if not policy:
         yield "`lora.bits` is for policies: a reward model rates with its precise weights, and would rate otherwise there"
     if find_spec("bitsandbytes") is None:
-        yield "`lora.bits` needs the package `bitsandbytes`, which is not installed"
+        yield "`lora.bits` needs the package `bitsandbytes`, which is not installed: `pip install bitsandbytes`"
 
 
 def adapter_config(lora: Lora | None, task: str) -> Any:
