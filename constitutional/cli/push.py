@@ -38,6 +38,10 @@ def push(
         size = content.stat().st_size if isinstance(content, Path) else len(content)
         click.echo(f"{size:>14,}  {name}")
     if dry_run:
+        seen = "open to everybody" if public else "private"
+        click.echo(
+            f"nothing was sent; without --dry-run this goes to {repository}, which is made {seen} where it is new"
+        )
         return 0
     click.echo(send(files, repository, private=not public, message=f"{run.name}: {step}"))
     return 0

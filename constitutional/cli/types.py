@@ -30,6 +30,15 @@ def written(annotation: Any) -> str:
     return str(getattr(annotation, "__name__", annotation))
 
 
+def _among_others(annotation: Any, group: type[Params]) -> bool:
+    """Whether a type has several of a group: `tuple[Shot, ...]`, and not `Shot | None`."""
+    from constitutional.parameters import groups
+
+    if get_origin(annotation) in (tuple, list, dict):
+        return group in groups(annotation)
+    return any(_among_others(arg, group) for arg in get_args(annotation))
+
+
 def fields(
     params: type[Params], before: str = "", above: frozenset[type[Params]] = frozenset()
 ) -> Iterator[tuple[str, FieldInfo]]:
@@ -44,6 +53,6 @@ def fields(
         inner = list(dict.fromkeys(groups(info.annotation)))
         for group in inner:
             mark = group.sort() if len(inner) > 1 else ""
-            many = f"[{mark}]" if mark or get_origin(info.annotation) is not None else ""
+            many = f"[{mark}]" if mark or _among_others(info.annotation, group) else ""
             if group not in above:
                 yield from fields(group, f"{before}{name}{many}.", above | frozenset(inner))

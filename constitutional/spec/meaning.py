@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from constitutional.errors import UserError
 from constitutional.spec.edges import Draft
@@ -16,6 +17,9 @@ from constitutional.spec.yamltree import ListNode, MapNode, Node, Scalar
 if TYPE_CHECKING:
     from constitutional.constitution.model import Constitution
     from constitutional.plugins import Registry
+
+#: A parameter's path at the beginning of a sentence: `watch`, `lora.bits`, `report_to: [wandb]`.
+_NAMED: Final = re.compile(r"`([A-Za-z_][A-Za-z0-9_.]*)(?:: [^`]*)?`")
 
 
 def check_constitution(spec: Spec, findings: Findings) -> Constitution | None:
@@ -39,13 +43,29 @@ def check_stage_alone(
     """What the stage itself says about its parameters; templates; principles."""
     if draft.params is None:
         return
-    place = draft.spec.params_node.span if draft.spec.params_node is not None else draft.spec.span
     ports = {port: tuple(value.labels) for port, value in draft.spec.ports.items()}
-    said = [*draft.cls.check(draft.params), *draft.cls.wired(draft.params, ports)]
-    if said:
-        findings.report("parameter", "; ".join(said), place)
+    by_place: dict[Span, list[str]] = {}
+    for said in (*draft.cls.check(draft.params), *draft.cls.wired(draft.params, ports)):
+        by_place.setdefault(_place_of(said, draft), []).append(said)
+    for place, sentences in by_place.items():
+        findings.report("parameter", "; ".join(sentences), place)
     _check_templates(draft, registry, findings)
     _check_principles(draft, spec, constitution, findings)
+
+
+def _place_of(sentence: str, draft: Draft) -> Span:
+    """Where the parameter is written that a stage's sentence begins with; all of `with` where that says nothing."""
+    if draft.spec.params_node is None:
+        return draft.spec.span
+    place = draft.spec.params_node.span
+    named = _NAMED.match(sentence)
+    node: Node | None = draft.spec.params_node
+    for segment in named[1].split(".") if named else ():
+        entry = node.entry(segment) if isinstance(node, MapNode) else None
+        if entry is None:
+            break
+        node, place = entry.value, entry.key.span
+    return place
 
 
 def _check_templates(draft: Draft, registry: Registry, findings: Findings) -> None:

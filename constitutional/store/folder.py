@@ -39,7 +39,9 @@ class Store:
 
     def __init__(self, root: Path) -> None:
         self.root = root
-        self.artifacts = Artifacts(root / ".store" / "artifacts")
+        # Absolute, since a model's folder is told from a name on a hub by where it begins.
+        self._kept = root.absolute() / ".store"
+        self.artifacts = Artifacts(self._kept / "artifacts")
         self._journal: Journal | None = None
 
     @property
@@ -54,7 +56,7 @@ class Store:
         return (self.root / ".store" / "journal.sqlite").is_file()
 
     def workdir(self, fingerprint: str) -> Path:
-        return self.root / ".store" / "work" / fingerprint
+        return self._kept / "work" / fingerprint
 
     def close(self) -> None:
         if self._journal is not None:

@@ -162,6 +162,8 @@ def test_a_model_arrives_with_its_card_in_a_private_repository(hub: Hub, runs: P
 
 def test_nothing_is_sent_by_a_dry_run(hub: Hub, runs: Path) -> None:
     done = call(runs, "push", "whole", "me/mine", "--dry-run", **online(hub))
+    assert "nothing was sent" in done.stdout
+    assert "me/mine, which is made private" in done.stdout
     assert done.returncode == 0
     assert "model.safetensors" in done.stdout
     assert (hub.files, hub.made) == ({}, [])

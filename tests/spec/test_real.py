@@ -36,6 +36,19 @@ def test_a_mistake_in_it_is_one_mistake(said: str, expected: str) -> None:
     assert [d.code for d in check(load(SPEC, [said]), Registry())] == [expected]
 
 
+@pytest.mark.parametrize(
+    ("said", "place"),
+    [
+        ("{lora: {r: 4}, trainer_args: {adam_beta: 1}}", "adam_beta"),
+        ("{lora: {r: 4}, report_to: [tensorbord]}", "report_to"),
+        ("{beta: 0.2, flip_rate: 0.1}", "{beta: 0.2, flip_rate: 0.1}"),
+    ],
+)
+def test_what_a_stage_says_of_a_parameter_points_at_it(said: str, place: str) -> None:
+    (found,) = check(load(SPEC, [f"stages.rl_cai.with={said}"]), Registry())
+    assert found.span.source.text[found.span.column - 1 : found.span.end_column - 1] == place, found.message
+
+
 def test_it_can_be_shown_and_read_again(tmp_path: Path) -> None:
     spec = load(SPEC)
     path = SPEC.with_name("shown.tmp.yml")

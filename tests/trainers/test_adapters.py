@@ -162,7 +162,7 @@ def test_bits_need_their_package_and_are_for_policies(monkeypatch: pytest.Monkey
     assert any("do not go together" in said for said in SftTrainer.check(sharded))
     monkeypatch.setattr(adapters, "find_spec", lambda _: None)
     assert list(SftTrainer.check(SftParams(lora=few))) == [
-        "`lora.bits` needs the package `bitsandbytes`, which is not installed"
+        "`lora.bits` needs the package `bitsandbytes`, which is not installed: `pip install bitsandbytes`"
     ]
 
 
@@ -200,3 +200,21 @@ def test_preferences_are_learned_in_few_bits_from_an_adapter(
     done = train(stage, tmp_path, taught, **more, preferences=pairs())
     assert done.figures["last_loss"] < done.figures["first_loss"]
     assert json.loads((done.folder / "adapter_config.json").read_text())["r"] == 12
+
+
+@pytest.mark.parametrize("lora", [None, {"r": 2}], ids=["whole", "adapter"])
+def test_a_reward_model_takes_the_body_of_an_adapters_step(
+    model: Path, tmp_path: Path, lora: dict[str, Any] | None
+) -> None:
+    policy = drawn(model, tmp_path / "policy", 1, base_model_name_or_path=str(model))
+    stage = RewardTrainer(RewardParams.model_validate({**SLOW_LEARNER, "max_steps": 1, "lora": lora}))
+    done = train(stage, tmp_path, policy, preferences=pairs(8))
+    if lora is None:
+        from transformers import AutoModelForSequenceClassification
+
+        body = dict(AutoModelForSequenceClassification.from_pretrained(done.folder).named_parameters())
+        wanted = weights_with(model, policy)
+        assert all(torch.allclose(body[name], wanted[name], atol=1e-5) for name in wanted if name.startswith("model."))
+    else:
+        said = json.loads((done.folder / "adapter_config.json").read_text())
+        assert (said["r"], said["base_model_name_or_path"]) == (6, str(model))

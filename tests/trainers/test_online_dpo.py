@@ -335,6 +335,9 @@ def test_a_reward_that_names_what_is_not_connected_is_found_before_anything_runs
     judged = OnlineDpoParams.model_validate({"reward": {"judge": {"principles": 2}}})
     assert "none is connected" in next(iter(OnlineDpoTrainer.wired(judged, {"prompts": ()})))
     assert not list(OnlineDpoTrainer.wired(judged, {"prompts": (), "judge": ()}))
+    idle = next(iter(OnlineDpoTrainer.wired(OnlineDpoParams(), {"prompts": (), "judge": ()})))
+    assert "a judge is connected" in idle
+    assert "with: {reward: {judge: {principles: 2}}}" in idle
 
 
 def test_without_a_reward_it_does_not_begin(arms: Path, tmp_path: Path) -> None:

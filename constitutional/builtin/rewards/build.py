@@ -25,7 +25,10 @@ from constitutional.builtin.rewards.rules import RuleScorer
 from constitutional.builtin.rewards.steps import ProcessScorer
 from constitutional.builtin.rewards.weights import is_process_model
 
-NO_REWARD, HOW = "there is no reward", "connect `reward: NAME`, or write `with: {reward: {rules: ...}}`"
+NO_REWARD, HOW = (
+    "there is no reward",
+    "connect `reward: NAME` or `judge: MODEL`, or write `with: {reward: {rules: ...}}`",
+)
 
 
 def build(

@@ -30,6 +30,7 @@ from constitutional.builtin.rewards.judge import Court, Render, principles_of
 ONE = "reward"
 #: The port of the model that rates.
 JUDGE = "judge"
+ASK_IT = "a judge is connected, and to learn from what it says write `with: {reward: {judge: {principles: 2}}}`"
 
 TAKES: Mapping[str, Port] = {
     ONE: Port(RewardModel, optional=True, about="the one reward model; `reward` in the expression"),
@@ -95,7 +96,7 @@ def wired(params: ScoringParams, ports: Mapping[str, Sequence[str]], others: Rew
         return
     reward = meant(params, known, others)
     if reward is None:
-        yield f"{NO_REWARD}: {HOW}"
+        yield f"{NO_REWARD}: " + (ASK_IT if JUDGE in ports else HOW)
         return
     yield from mistakes(reward, [name for name in known if name in labels(reward) or name not in _named(others)])
     local = any(one.server is None for one in (*judges(reward), *judges(others)))

@@ -29,7 +29,7 @@ def mistakes(lora: Lora | None, *, policy: bool = True) -> Iterator[str]:
     if not policy:
         yield "`lora.bits` is for policies: a reward model rates with its precise weights, and would rate otherwise there"
     if find_spec("bitsandbytes") is None:
-        yield "`lora.bits` needs the package `bitsandbytes`, which is not installed"
+        yield "`lora.bits` needs the package `bitsandbytes`, which is not installed: `pip install bitsandbytes`"
 
 
 def adapter_config(lora: Lora | None, task: str) -> Any:
@@ -67,11 +67,13 @@ def merged_below(model: Any, place: str, automatic: Any, lora: Lora | None, opti
     Raises:
         UserError: if the new adapter and the one below cannot become one at the end.
     """
-    from peft import PeftModel
+    from peft import PeftConfig, PeftModel
 
     if lora is not None and not lora.merge:
         _summable(Path(place))
-    whole = PeftModel.from_pretrained(model, place).merge_and_unload().requires_grad_(True)
+    config = PeftConfig.from_pretrained(place)
+    config.task_type = None  # a policy's adapter also goes below a reward model, which cannot generate
+    whole = PeftModel.from_pretrained(model, place, config=config).merge_and_unload().requires_grad_(True)
     if lora is None or lora.bits is None:
         return whole
     # what is merged into few bits is rounded away: merge into precise weights, and quantise after that

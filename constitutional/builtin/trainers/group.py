@@ -86,7 +86,7 @@ class GroupTrainer(WholeStage):
         if together % params.group_size:
             yield f"`batch_size` times `gradient_accumulation`, {together}, is no multiple of `group_size`, {params.group_size}"
         if params.max_new_tokens >= params.max_length:
-            yield "`max_new_tokens` leaves no room for a prompt within `max_length`"
+            yield f"`max_new_tokens`, {params.max_new_tokens}, leaves no room for a prompt within `max_length`, {params.max_length}"
 
     @classmethod
     def sees(cls, params: GroupParams, constitution: Constitution) -> Sequence[Principle]:

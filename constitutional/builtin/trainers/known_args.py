@@ -49,9 +49,9 @@ def all_mistakes(
     yield from adapters.mistakes(params.lora, policy=policy)
     yield from tracker_mistakes(params)
     if params.liger and find_spec("liger_kernel") is None:
-        yield "`liger: true` needs the package `liger-kernel`, which is not installed"
+        yield "`liger: true` needs the package `liger-kernel`, which is not installed: `pip install liger-kernel`"
     if params.attention.startswith("flash_attention") and find_spec("flash_attn") is None:
-        yield f"`attention: {params.attention}` needs the package `flash-attn`, which is not installed"
+        yield f"`attention: {params.attention}` needs the package `flash-attn`, which is not installed: `pip install flash-attn`"
 
 
 def tracker_mistakes(params: TrainerParams) -> Iterator[str]:
@@ -63,7 +63,7 @@ def tracker_mistakes(params: TrainerParams) -> Iterator[str]:
                 f"; did you mean `{guess}`?" if guess else ""
             )
         elif TRACKERS[name] not in sys.modules and find_spec(TRACKERS[name]) is None:
-            yield f"`report_to: [{name}]` needs the package `{TRACKERS[name]}`, which is not installed"
+            yield f"`report_to: [{name}]` needs the package `{TRACKERS[name]}`, which is not installed: `pip install {TRACKERS[name]}`"
 
 
 def write() -> None:

@@ -44,7 +44,7 @@ def mistakes(params: FitParams, sharded: bool = True) -> Iterable[str]:
     if params.lora is not None and params.lora.merge:
         yield f"`lora.merge` needs whole weights, and `{said.strategy}` shares them out; leave one of the two out"
     if said.strategy == "deepspeed" and find_spec("deepspeed") is None:
-        yield "`launch.strategy: deepspeed` needs the package `deepspeed`, which is not installed"
+        yield "`launch.strategy: deepspeed` needs the package `deepspeed`, which is not installed: `pip install deepspeed`"
 
 
 def rank(params: TrainerParams) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import Field
 
@@ -24,6 +24,15 @@ class RoundParams(RlParams):
     missing_eos_penalty: float | None = Field(default=None, ge=0)
     """Taken off the score of a completion that does not end by itself."""
 
+    max_steps: int | None = Field(default=None, ge=1)
+    """Not for trainers that go in rounds: write `iterations`."""
+
+    report_to: Annotated[tuple[str, ...], Cosmetic()] = ()
+    """Not for trainers that go in rounds: their figures are in `training_log.jsonl` and in the run's events."""
+
+    trainer_args: dict[str, Any] = Field(default_factory=dict)
+    """Not for trainers that go in rounds: they have no configuration class underneath."""
+
     checkpoint_every: Annotated[int, Cosmetic()] = Field(default=10, ge=1)
     """Rounds between checkpoints, to go on from after a crash."""
 
@@ -42,4 +51,4 @@ def mistakes(name: str, params: RoundParams) -> Iterable[str]:
         yield f"`report_to` is not known to {name}; its figures are in `training_log.jsonl` and in the run's events"
     yield from adapters.mistakes(params.lora)
     if params.max_new_tokens >= params.max_length:
-        yield "`max_new_tokens` leaves no room for a prompt within `max_length`"
+        yield f"`max_new_tokens`, {params.max_new_tokens}, leaves no room for a prompt within `max_length`, {params.max_length}"
