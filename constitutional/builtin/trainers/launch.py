@@ -100,7 +100,12 @@ def verify(trainer: Any, params: TrainerParams) -> None:
     Raises:
         StepFailed: if not: each would train a model of its own on all rows, and nothing would say so.
     """
+    import torch
+
     _together(int(trainer.accelerator.num_processes), processes(params))
+    if trainer.args.device.type == "cpu":
+        # In a group accelerate calls it `cpu:0`, onto which torch can load no checkpoint.  The property is computed once.
+        vars(trainer.args)["_setup_devices"] = torch.device("cpu")
 
 
 def _together(there: int, wanted: int) -> None:
