@@ -42,7 +42,7 @@ def ranked(pids: list[int], rank: int) -> list[int]:
 
 def reached(root: Path, step: int, running: subprocess.Popen[str]) -> None:
     """Wait for the folder of a checkpoint, be it whole or not."""
-    while not any(root.glob(f"runs/**/checkpoints/checkpoint-{step}")):
+    while not any((folder / f"checkpoint-{step}").exists() for folder in root.glob("runs/.store/work/*/checkpoints")):
         assert running.poll() is None, running.communicate()[0]
         time.sleep(0.002)
 
