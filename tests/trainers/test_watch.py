@@ -116,11 +116,20 @@ def test_the_best_weights_come_back(tmp_path: Path) -> None:
     for step in range(1, 9):
         if watched.due(step, 8):
             watched.look(step)
-    watched.finish()
+    assert watched.finish() is None
     assert script.weight.tolist() == [6.0]
     assert watched.figures()["kept_step"] == 6
     assert watched.figures()["kept"]["gold"]["value"] == 0.95
     assert [line["held_out_gold"] for line in watched.lines("step")] == pytest.approx(list(GOLDS.values()))
+
+
+def test_a_training_that_won_nothing_says_that_the_policy_is_as_it_was(tmp_path: Path) -> None:
+    script = Script({0: 0.9, 2: 0.5})
+    watched = watching(script, tmp_path)
+    watched.begin(0)
+    watched.look(2)
+    assert "never better than at the start" in str(watched.finish())
+    assert script.weight.tolist() == [0.0]
 
 
 def test_keep_last_leaves_the_weights_and_writes_none(tmp_path: Path) -> None:

@@ -140,7 +140,8 @@ class GroupTrainer(WholeStage):
         log = training.train(trainer, ctx, p)
         figures = {"steps": trainer.state.global_step, "rows": len(prompts), **_figures(log, p)}
         if watching is not None:
-            watching.finish()
+            if said := watching.finish():
+                ctx.progress(trainer.state.global_step, trainer.state.global_step, notice=said)
             figures["watch"] = watching.figures()
             log = merged(log, watching.lines("step"), "step")
         folder = training.save(trainer.model, tokenizer, ctx.workdir / "model", p.lora, figures, log)

@@ -95,7 +95,8 @@ class RoundTrainer(WholeStage):
         }  # fmt: skip
         log = state.log
         if watching is not None:
-            watching.finish()
+            if said := watching.finish():
+                ctx.progress(state.done, state.done, notice=said)
             figures["watch"] = watching.figures()
             log = merged(log, watching.lines("iteration"), "iteration")
         folder = training.save(models.policy, tokenizer, ctx.workdir / "model", p.lora, figures, log)

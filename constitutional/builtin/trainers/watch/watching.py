@@ -72,13 +72,16 @@ class Watching:
         if self._watch.keeps_best:
             self._weights.checkpointed()
 
-    def finish(self) -> None:
-        """Put the best weights back, where those are to be kept."""
-        self._kept = self._curve.measurements[-1]
+    def finish(self) -> str | None:
+        """Put the best weights back, where those are to be kept; a sentence where nothing was won by the training."""
+        start, self._kept = self._curve.measurements[0], self._curve.measurements[-1]
         best = self._judge.best
         if self._watch.keeps_best and best is not None and self._weights.has(best.step):
             self._weights.read(best.step, self._learned)
             self._kept = best
+        if self._kept is start and start is not self._curve.measurements[-1]:
+            return "the held-out gold reward was never better than at the start: the policy is left as it was"
+        return None
 
     def lines(self, name: str) -> list[dict[str, float]]:
         """The over-optimisation curve as lines of a training log whose steps are called `name`."""
