@@ -282,7 +282,7 @@ stages:
     run = ran(write(tmp_path, stages, judge="{backend: transformers, model: builtin:support-agent}"))
     votes = run.rows("choice", Vote) + run.rows("reasons", Vote)
     ratings = run.rows("scores", Rating) + run.rows("binary", Rating) + run.rows("steps", Rating)
-    assert (len(votes), len(ratings)) == (3 * 2 * 2 + 3 * 2 * 2 * 2, 2 * 2 + 2 * 2 + 4 * 2)
+    assert (len(votes), len(ratings)) == (3 * 2 * 2 + 3 * 2 * 2 * 2, 3 * 2 + 3 * 2 + 5 * 2)
     assert all((vote.p_first is None) == (vote.abstained is not None) for vote in votes)
     assert all((one.value is None) == (one.abstained is not None) for one in ratings)
     assert all(one.low <= one.value <= one.high for one in ratings if one.value is not None)
