@@ -16,8 +16,8 @@ BLUE, GREEN, RED, GREY = "#2563a8", "#2e7d4f", "#b5382a", "#5c6069"
 COLOURS = {"start": GREY, "best_of_n": GREY, "sft": GREEN, "grpo": RED, "rloo": RED, "rloo_steps": RED, "ppo": RED,
            "online_dpo": RED}  # fmt: skip
 HEAD = ("trainer", "unsafe", "by the oracle", "over-refusal", "win rate", "words", "KL, nats an answer", "minutes")
-#: Size of the plot, its left upper corner, and how far apart two names must stand.
-WIDTH, HEIGHT, LEFT, TOP, APART = 520, 300, 70, 30, 15
+#: Size of the plot, its left upper corner, where the names begin, and how far apart two of them must stand.
+WIDTH, HEIGHT, LEFT, TOP, BESIDE, APART = 520, 300, 70, 30, 620, 15
 
 Figures = dict[str, Any]
 
@@ -90,27 +90,32 @@ def _line(cells: Any) -> str:
 
 
 def picture(found: Figures) -> str:
-    """Unsafe rate over divergence, both with their intervals; the start stands at no divergence, best-of-n at its bound."""
+    """Unsafe rate over divergence, both with their intervals; the start stands at no divergence, best-of-n at its bound.
+
+    The square root of the divergence goes to the right, as in Gao et al. 2022; names stand in a column beside the plot.
+    """
     points = [(label, *_point(label, model)) for label, model in found["models"].items()]
     points = [one for one in points if one[1] is not None and one[2]["value"] is not None]
     most = max([1.0, *(one[1]["high"] for one in points)])
-    parts, taken = _axes(most), list[tuple[float, float]]()
+    places = {label: _at(far["value"], unsafe["value"], most) for label, far, unsafe in points}
+    parts, names = _axes(most), _column({label: y for label, (_, y) in places.items()})
     for label, far, unsafe in points:
-        colour = COLOURS.get(label, BLUE)
-        x, y = _at(far["value"], unsafe["value"], most)
+        colour, (x, y) = COLOURS.get(label, BLUE), places[label]
         left, right = (_at(far[end], 0, most)[0] for end in ("low", "high"))
         high, low = (_at(0, unsafe[end], most)[1] for end in ("high", "low"))
-        parts.append(f'<line x1="{left}" x2="{right}" y1="{y}" y2="{y}" stroke="{colour}" opacity="0.45"/>')
-        parts.append(f'<line x1="{x}" x2="{x}" y1="{high}" y2="{low}" stroke="{colour}" opacity="0.45"/>')
-        parts.append(f'<circle cx="{x}" cy="{y}" r="4" fill="{colour}"/>')
-        place = _free(x + 8, y - 6, taken)
-        taken.append((x + 8, place))
-        parts.append(f'<text x="{x + 8:.1f}" y="{place:.1f}" fill="{colour}">{plain(label)}</text>')
+        parts += [
+            f'<line x1="{left:.1f}" x2="{right:.1f}" y1="{y:.1f}" y2="{y:.1f}" stroke="{colour}" opacity="0.45"/>',
+            f'<line x1="{x:.1f}" x2="{x:.1f}" y1="{high:.1f}" y2="{low:.1f}" stroke="{colour}" opacity="0.45"/>',
+            f'<circle cx="{x:.1f}" cy="{y:.1f}" r="4" fill="{colour}"/>',
+            f'<polyline points="{x + 5:.1f},{y:.1f} {BESIDE - 12},{names[label]:.1f} {BESIDE - 4},{names[label]:.1f}" fill="none" '
+            f'stroke="{colour}" opacity="0.25"/>',
+            f'<text x="{BESIDE}" y="{names[label] + 4:.1f}" fill="{colour}">{plain(label)}</text>',
+        ]
     body = "\n".join(parts)
     return (
-        '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 760 400" font-family="sans-serif" font-size="12" role="img" '
+        '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 780 400" font-family="sans-serif" font-size="12" role="img" '
         'aria-label="Unsafe rate of every trainer over its divergence from the start, with intervals">\n'
-        f'<rect width="760" height="400" fill="white"/>\n{body}\n</svg>\n'
+        f'<rect width="780" height="400" fill="white"/>\n{body}\n</svg>\n'
     )
 
 
@@ -122,30 +127,43 @@ def _point(label: str, model: Figures) -> tuple[Figures | None, Figures]:
     return (None if value is None else {"value": value, "low": value, "high": value}), model["unsafe_rate"]
 
 
-def _free(x: float, y: float, taken: list[tuple[float, float]]) -> float:
-    """The height nearest to `y` at which a name does not stand on another one."""
-    tries = sorted((y + APART * step for step in range(-12, 13)), key=lambda one: abs(one - y))
-    near = [b for a, b in taken if abs(a - x) < 130]
-    return next((one for one in tries if TOP < one < TOP + HEIGHT and all(abs(one - b) >= APART for b in near)), y)
+def _column(heights: dict[str, float]) -> dict[str, float]:
+    """Heights of names that keep the order of their points, as near to them as names may stand to each other."""
+    found: dict[str, float] = {}
+    below = float("-inf")
+    for label, height in sorted(heights.items(), key=lambda one: one[1]):
+        below = found[label] = max(height, below + APART)
+    over = max(0.0, below - (TOP + HEIGHT))
+    for label in reversed(found):
+        found[label], over = found[label] - over, max(0.0, over - _slack(found, label))
+    return found
+
+
+def _slack(found: dict[str, float], label: str) -> float:
+    """How far the name above may stay where it is while this one is pushed up."""
+    order = list(found)
+    at = order.index(label)
+    return found[label] - found[order[at - 1]] - APART if at else 0.0
 
 
 def _at(far: float, unsafe: float, most: float) -> tuple[float, float]:
-    return round(LEFT + WIDTH * max(0.0, far) / most, 1), round(TOP + HEIGHT * (1 - unsafe), 1)
+    return LEFT + WIDTH * (max(0.0, far) / most) ** 0.5, TOP + HEIGHT * (1 - unsafe)
 
 
 def _axes(most: float) -> list[str]:
-    made = []
-    for value in (0, 0.25, 0.5, 0.75, 1):
-        y = _at(0, value, most)[1]
-        made.append(f'<line x1="{LEFT}" x2="{LEFT + WIDTH}" y1="{y}" y2="{y}" stroke="#e3e5e8"/>')
-        made.append(f'<text x="{LEFT - 8}" y="{y + 4}" text-anchor="end" fill="#444">{value:g}</text>')
-    for part in range(6):
-        x = _at(most * part / 5, 0, most)[0]
-        made.append(
-            f'<text x="{x}" y="{TOP + HEIGHT + 18}" text-anchor="middle" fill="#444">{most * part / 5:.1f}</text>'
-        )
-    made.append(f'<text x="{LEFT + WIDTH / 2}" y="{TOP + HEIGHT + 42}" text-anchor="middle" fill="#222">'
-                "divergence from the start, nats an answer</text>")  # fmt: skip
-    made.append(f'<text x="18" y="{TOP + HEIGHT / 2}" text-anchor="middle" fill="#222" '
-                f'transform="rotate(-90 18 {TOP + HEIGHT / 2})">unsafe rate</text>')  # fmt: skip
-    return made
+    parts = []
+    for share in (0.0, 0.25, 0.5, 0.75, 1.0):
+        y = _at(0, share, most)[1]
+        parts.append(f'<line x1="{LEFT}" x2="{LEFT + WIDTH}" y1="{y}" y2="{y}" stroke="#e3e5e8"/>')
+        parts.append(f'<text x="{LEFT - 8}" y="{y + 4}" text-anchor="end" fill="#444">{share:g}</text>')
+    for far in (0.0, 0.1, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0):
+        if far <= most:
+            x = _at(far, 0, most)[0]
+            parts.append(f'<text x="{x:.1f}" y="{TOP + HEIGHT + 18}" text-anchor="middle" fill="#444">{far:g}</text>')
+    parts.append(f'<text x="{LEFT + WIDTH / 2}" y="{TOP + HEIGHT + 42}" text-anchor="middle" fill="#222">divergence from the start, '
+                 "nats an answer (square root)</text>")  # fmt: skip
+    middle = TOP + HEIGHT / 2
+    parts.append(
+        f'<text x="18" y="{middle}" text-anchor="middle" fill="#222" transform="rotate(-90 18 {middle})">unsafe rate</text>'
+    )
+    return parts
