@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from constitutional.api import Preference, Vote
+from constitutional.api import Preference, Vote, user
 from constitutional.builtin.debiasers.ensemble import Ensemble
 from constitutional.builtin.debiasers.position_swap import PositionSwap
 from constitutional.builtin.math.probability import logit, sigmoid
@@ -136,6 +136,17 @@ def test_numbering_the_answers_the_other_way_mirrors_the_result(method: str, vot
     assert [(r.chosen, r.rejected) for r in here.rows] == [(r.chosen, r.rejected) for r in there.rows]
     assert [r.p_chosen for r in here.rows] == pytest.approx([r.p_chosen for r in there.rows], abs=1e-6)
     assert here.ended == there.ended
+
+
+def test_rounding_never_outvotes_the_judges() -> None:
+    """One judge that always names the second place, and one that is consistent: the latter decides, however p is numbered."""
+    said = [("p", "ab", "k", 0, 0.0), ("p", "ab", "k", 1, 0.0), ("p", "ba", "k", 1, 0.0), ("q", "ab", "j", 2, 0.0), ("q", "ba", "j", 2, 1.0)]  # fmt: skip
+    votes = [Vote(row_id=f"{pair}-{judge}-{sample}-{order}", prompt=(user("hi"),), first=f"one of {pair}", second=f"two, longer, of {pair}",
+                  pair=pair, principle="a", order=order, judge=judge, sample=sample, p_first=p) for pair, order, judge, sample, p in said]  # fmt: skip
+    turned = [m if v.pair == "p" else v for v, m in zip(votes, mirrored(votes), strict=True)]
+    for some in (votes, turned):
+        (row,) = apply(Ensemble, some, method="dawid-skene", margin=0.0).rows
+        assert row.chosen == "two, longer, of q"
 
 
 @settings(max_examples=25)

@@ -34,9 +34,7 @@ def learned(ballots: Sequence[Ballot], panels: Sequence[Sequence[Standing]]) -> 
         return Learned({}, {})
     names = sorted({voter.voter for _, panel in there for voter in panel})
     counts = _counts(there, {name: index for index, name in enumerate(names)})
-    n = len(there)
-    posterior = dawid_skene(counts).posterior[:, 0]
-    p_first = (posterior[:n] + 1.0 - posterior[n:]) / 2
+    p_first = dawid_skene(counts, mirrored=True).posterior[: len(there), 0]
     right: dict[str, list[tuple[str, float]]] = {name: [] for name in names}
     for (ballot, panel), p in zip(there, p_first.tolist(), strict=True):
         for voter in panel:
