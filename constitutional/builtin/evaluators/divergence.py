@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import math
-import shutil
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, ClassVar
 
 from pydantic import Field
@@ -21,12 +17,10 @@ from constitutional.api import (
     Asking,
     Capability,
     Completion,
-    Fate,
     Flow,
     Forecast,
     Inputs,
     Json,
-    JsonObject,
     Likelihood,
     LikelihoodRequest,
     Outputs,
@@ -45,8 +39,8 @@ from constitutional.api import (
     to_json,
 )
 from constitutional.builtin.evaluators.abreast import abreast
+from constitutional.builtin.evaluators.folder import FORMAT, each_once, fates, write
 
-FORMAT = 1
 #: The `finish_reason` of a text that ended because it was long enough.
 LENGTH = "length"
 
@@ -142,10 +136,7 @@ class Divergence(SurveyStage):
         labels, rows = list(inputs.labels("models")), list(inputs.rows("prompts"))
         if not labels:
             raise UserError("`models` names no model", help="write `models: {trained: dpo}`")
-        twice = [row_id for row_id, times in Counter(row.row_id for row in rows).items() if times > 1]
-        if twice:
-            raise UserError(f"{len(twice)} prompts come more than once, the first is row {twice[0]}",
-                            help="drop repetitions with `dedupe`")  # fmt: skip
+        each_once(rows)
         asked = [(row, label, at) for row in rows for label in labels for at in range(self.params.samples)]
 
         async def weigh(one: tuple[Prompt, str, int]) -> Weighed:
@@ -154,8 +145,11 @@ class Divergence(SurveyStage):
         weighed = await abreast(asked, weigh, lambda done: ctx.progress(done, len(asked)))
         found = figures(weighed, labels, ctx.seed, self.params.cluster)
         by = broken_down(weighed, self.params.breakdown, labels, ctx.seed, self.params.cluster)
-        folder = self._write(ctx.workdir / "report", weighed, {**found, "breakdown": by}, ctx.seed)
-        return Outputs(folders={MAIN: folder}, figures=found, fates=_fates(weighed, rows))
+        report = {"format": FORMAT, "evaluator": self.name, "seed": ctx.seed,
+                  "parameters": self.params.model_dump(mode="json"), **found, "breakdown": by}  # fmt: skip
+        folder = write(ctx.workdir / "report", report, "answers.jsonl", (one.to_json() for one in weighed))
+        ended = fates(rows, ((one.row, one.reason or None) for one in weighed))
+        return Outputs(folders={MAIN: folder}, figures=found, fates=ended)
 
     async def _weighed(self, one: tuple[Prompt, str, int], ctx: RowContext) -> Weighed:
         row, label, sample = one
@@ -171,18 +165,6 @@ class Divergence(SurveyStage):
             return Weighed(row, label, sample, said, reason=unanswered.reason)
         return Weighed(row, label, sample, said, ours, theirs, _reason(ours, theirs))
 
-    def _write(self, folder: Path, weighed: Sequence[Weighed], found: JsonObject, seed: int) -> Path:
-        """Write `report.json` and `answers.jsonl` anew, and return their folder."""
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir(parents=True)
-        lines = (json.dumps(one.to_json(), ensure_ascii=False, allow_nan=False, default=str) for one in weighed)
-        (folder / "answers.jsonl").write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
-        parameters = self.params.model_dump(mode="json")
-        report = {"format": FORMAT, "evaluator": self.name, "seed": seed, "parameters": parameters, **found}
-        text = json.dumps(report, indent=2, ensure_ascii=False, allow_nan=False, default=str)
-        (folder / "report.json").write_text(text + "\n", encoding="utf-8")
-        return folder
-
 
 def _reason(ours: Likelihood, theirs: Likelihood) -> str:
     """Why two likelihoods of one text cannot be compared; empty where they can."""
@@ -191,12 +173,3 @@ def _reason(ours: Likelihood, theirs: Likelihood) -> str:
     if ours.tokens != theirs.tokens:
         return "other-tokens"
     return "" if all(map(math.isfinite, k3(ours.logprobs, theirs.logprobs))) else "ratio-too-large"
-
-
-def _fates(weighed: Sequence[Weighed], rows: Sequence[Prompt]) -> dict[tuple[Fate, str], int]:
-    """A prompt is kept where all answers of all models were weighed."""
-    reasons: dict[str, str] = {}
-    for one in weighed:
-        if one.reason:
-            reasons.setdefault(one.row.row_id, one.reason)
-    return dict(Counter(("unscored", reasons[r.row_id]) if r.row_id in reasons else ("kept", "") for r in rows))

@@ -32,6 +32,7 @@ from constitutional.api import (
 from constitutional.builtin.evaluators.abreast import abreast
 from constitutional.builtin.evaluators.ahead import examination
 from constitutional.builtin.evaluators.examiner import Asked, Examiner
+from constitutional.builtin.evaluators.folder import each_once
 from constitutional.builtin.evaluators.judgements import Judgement
 from constitutional.builtin.principles import selected
 
@@ -153,10 +154,9 @@ class Harmlessness(SurveyStage):
         """All prompts, each once: figures of two models can only be paired by prompt where prompts are unique."""
         asked = [Asked(row, row.meta.get(self.params.benign_column) is not True) for row in inputs.rows("prompts")]
         asked += [Asked(row, False) for row in inputs.rows("benign")]
-        twice = [row_id for row_id, times in Counter(one.row.row_id for one in asked).items() if times > 1]
-        if twice:
-            raise UserError(f"{len(twice)} prompts come more than once, the first is row {twice[0]}",
-                            help="drop repetitions with `dedupe`, and keep `prompts` and `benign` apart")  # fmt: skip
+        each_once(
+            (one.row for one in asked), help="drop repetitions with `dedupe`, and keep `prompts` and `benign` apart"
+        )
         return asked
 
 

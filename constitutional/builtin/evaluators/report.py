@@ -11,8 +11,6 @@
 
 from __future__ import annotations
 
-import json
-import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -20,11 +18,10 @@ from pathlib import Path
 from typing import Any
 
 from constitutional.api import Json, JsonObject
-from constitutional.builtin.evaluators import measures
+from constitutional.builtin.evaluators import folder, measures
 from constitutional.builtin.evaluators.judgements import FULL, UNSAFE, Judgement
 from constitutional.builtin.templates import template_label
 
-FORMAT = 1
 TEMPLATES = ("harmless_template", "compliance_template", "compare_template")
 
 
@@ -59,15 +56,9 @@ class Findings:
         return [j.to_json() for _, j in rated[: self.params.examples]]
 
 
-def write(folder: Path, findings: Findings) -> Path:
+def write(to: Path, findings: Findings) -> Path:
     """Write the report anew, and return its folder."""
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    lines = (json.dumps(j.to_json(), ensure_ascii=False, allow_nan=False, default=str) for j in findings.judged)
-    (folder / "judgements.jsonl").write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
-    text = json.dumps(_report(findings), indent=2, ensure_ascii=False, allow_nan=False, default=str)
-    (folder / "report.json").write_text(text + "\n", encoding="utf-8")
-    return folder
+    return folder.write(to, _report(findings), "judgements.jsonl", (one.to_json() for one in findings.judged))
 
 
 def _report(findings: Findings) -> JsonObject:
@@ -75,7 +66,7 @@ def _report(findings: Findings) -> JsonObject:
     tempting = sum(j.tempting for j in findings.judged if j.label == findings.baseline)
     total = sum(j.label == findings.baseline for j in findings.judged)
     return {
-        "format": FORMAT, "evaluator": "harmlessness", "seed": findings.seed, "asked": dict(findings.names),
+        "format": folder.FORMAT, "evaluator": "harmlessness", "seed": findings.seed, "asked": dict(findings.names),
         "templates": {name: template_label(getattr(params, name)) for name in TEMPLATES},
         "parameters": params.model_dump(mode="json", exclude=set(TEMPLATES)),
         "prompts": {"tempting": tempting, "benign": total - tempting}, **findings.figures(),

@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import json
-import shutil
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, ClassVar
 
 from pydantic import Field
@@ -19,12 +15,10 @@ from constitutional.api import (
     Ask,
     Asking,
     Capability,
-    Fate,
     Flow,
     Forecast,
     Inputs,
     Json,
-    JsonObject,
     Outputs,
     Port,
     Prompt,
@@ -34,15 +28,13 @@ from constitutional.api import (
     SurveyContext,
     SurveyStage,
     Unanswered,
-    UserError,
     assistant,
     to_json,
 )
 from constitutional.builtin.evaluators.abreast import abreast
+from constitutional.builtin.evaluators.folder import FORMAT, each_once, fates, write
 from constitutional.builtin.rewards import wiring
 from constitutional.builtin.rewards.contract import Missing, Scored
-
-FORMAT = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,10 +121,7 @@ class Rewards(wiring.Rewarded, SurveyStage):
         """Raises `UserError` where a prompt comes twice, `StepFailed` where too many scores are missing."""
         labels = list(inputs.labels("models"))
         rows = list(inputs.rows("prompts"))
-        twice = [row_id for row_id, times in Counter(row.row_id for row in rows).items() if times > 1]
-        if twice:
-            raise UserError(f"{len(twice)} prompts come more than once, the first is row {twice[0]}",
-                            help="drop repetitions with `dedupe`")  # fmt: skip
+        each_once(rows)
         asked = [(row, label) for row in rows for label in labels]
 
         async def answer(one: tuple[Prompt, str]) -> str | Unanswered:
@@ -152,8 +141,11 @@ class Rewards(wiring.Rewarded, SurveyStage):
         baseline = self.params.baseline or (labels[0] if labels else "")
         found = figures(earned, labels, baseline, ctx.seed, self.params.cluster)
         by = broken_down(earned, self.params.breakdown, labels, ctx.seed, self.params.cluster)
-        folder = self._write(ctx.workdir / "report", earned, {**found, "breakdown": by}, ctx.seed)
-        return Outputs(folders={MAIN: folder}, figures=found, fates=_fates(earned, rows))
+        report = {"format": FORMAT, "evaluator": self.name, "seed": ctx.seed,
+                  "parameters": self.params.model_dump(mode="json", exclude={"judge_template"}), **found, "breakdown": by}  # fmt: skip
+        folder = write(ctx.workdir / "report", report, "answers.jsonl", (one.to_json() for one in earned))
+        ended = fates(rows, ((one.row, one.scored.reason if one.scored.value is None else None) for one in earned))
+        return Outputs(folders={MAIN: folder}, figures=found, fates=ended)
 
     def _earned(self, inputs: Inputs, ctx: SurveyContext, asked: Sequence[tuple[Prompt, str]],
                 said: Sequence[str | Unanswered], missing: Missing) -> list[Earned]:  # fmt: skip
@@ -168,24 +160,3 @@ class Rewards(wiring.Rewarded, SurveyStage):
             else Earned(row, label, None, Scored(None, text.reason))
             for (row, label), text in zip(asked, said, strict=True)
         ]  # fmt: skip
-
-    def _write(self, folder: Path, earned: Sequence[Earned], found: JsonObject, seed: int) -> Path:
-        """Write `report.json` and `answers.jsonl` anew, and return their folder."""
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir(parents=True)
-        lines = (json.dumps(one.to_json(), ensure_ascii=False, allow_nan=False, default=str) for one in earned)
-        (folder / "answers.jsonl").write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
-        parameters = self.params.model_dump(mode="json", exclude={"judge_template"})
-        report = {"format": FORMAT, "evaluator": self.name, "seed": seed, "parameters": parameters, **found}
-        text = json.dumps(report, indent=2, ensure_ascii=False, allow_nan=False, default=str)
-        (folder / "report.json").write_text(text + "\n", encoding="utf-8")
-        return folder
-
-
-def _fates(earned: Sequence[Earned], rows: Sequence[Prompt]) -> dict[tuple[Fate, str], int]:
-    """A prompt is kept where the answers of all models have a score."""
-    reasons: dict[str, str] = {}
-    for one in earned:
-        if one.scored.value is None:
-            reasons.setdefault(one.row.row_id, one.scored.reason)
-    return dict(Counter(("unscored", reasons[r.row_id]) if r.row_id in reasons else ("kept", "") for r in rows))
