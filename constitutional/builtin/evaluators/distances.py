@@ -7,6 +7,7 @@ from collections.abc import Callable, Hashable, Sequence
 from typing import TYPE_CHECKING
 
 from constitutional.api import Json, JsonObject
+from constitutional.builtin.evaluators.prompts import group_of
 from constitutional.builtin.math.figures import Figure, average, generator, share
 from constitutional.builtin.math.kl import k1, k3
 
@@ -72,12 +73,7 @@ def _values(one: Weighed, estimator: Estimator) -> list[float]:
 def _there(mine: Sequence[Weighed], cluster: str | None) -> tuple[list[Weighed], list[Hashable]]:
     """The answers that were weighed, and which of them are independent of each other."""
     there = [one for one in mine if not one.reason]
-    return there, [_group(one, cluster) for one in there]
-
-
-def _group(one: Weighed, column: str | None) -> Hashable:
-    """Prompts that do not say their group are groups of their own."""
-    return str(one.row.meta[column]) if column is not None and column in one.row.meta else (one.row.row_id,)
+    return there, [group_of(one.row, cluster) for one in there]
 
 
 def _reasons(mine: Sequence[Weighed]) -> Counter[str]:

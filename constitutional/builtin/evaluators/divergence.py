@@ -39,7 +39,8 @@ from constitutional.api import (
     to_json,
 )
 from constitutional.builtin.evaluators.abreast import abreast
-from constitutional.builtin.evaluators.folder import FORMAT, each_once, fates, write
+from constitutional.builtin.evaluators.folder import FORMAT, write
+from constitutional.builtin.evaluators.prompts import each_once, fates
 
 #: The `finish_reason` of a text that ended because it was long enough.
 LENGTH = "length"

@@ -7,6 +7,7 @@ from collections.abc import Hashable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from constitutional.api import Json, JsonObject
+from constitutional.builtin.evaluators.prompts import group_of
 from constitutional.builtin.math.figures import DIGITS, Figure, average, change, generator
 from constitutional.builtin.math.statistics import holm, sign_flip
 
@@ -57,19 +58,14 @@ def _within(earned: Sequence[Earned], column: str, value: str, labels: Sequence[
 
 
 def _rewards(earned: Sequence[Earned], label: str, cluster: str | None) -> list[Seen]:
-    return [Seen(one.row.row_id, _cluster(one, cluster), one.scored.value, one.scored.reason)
+    return [Seen(one.row.row_id, group_of(one.row, cluster), one.scored.value, one.scored.reason)
             for one in earned if one.label == label]  # fmt: skip
 
 
 def _words(earned: Sequence[Earned], label: str, cluster: str | None) -> list[Seen]:
-    return [Seen(one.row.row_id, _cluster(one, cluster), None, one.scored.reason) if one.answer is None
-            else Seen(one.row.row_id, _cluster(one, cluster), float(len(one.answer.split())), "")
+    return [Seen(one.row.row_id, group_of(one.row, cluster), None, one.scored.reason) if one.answer is None
+            else Seen(one.row.row_id, group_of(one.row, cluster), float(len(one.answer.split())), "")
             for one in earned if one.label == label]  # fmt: skip
-
-
-def _cluster(one: Earned, column: str | None) -> Hashable:
-    """Prompts that do not say their group are groups of their own."""
-    return str(one.row.meta[column]) if column is not None and column in one.row.meta else (one.row.row_id,)
 
 
 def _mean(column: Sequence[Seen], seed: int, label: str, name: str) -> Figure:

@@ -32,8 +32,8 @@ from constitutional.api import (
 from constitutional.builtin.evaluators.abreast import abreast
 from constitutional.builtin.evaluators.ahead import examination
 from constitutional.builtin.evaluators.examiner import Asked, Examiner
-from constitutional.builtin.evaluators.folder import each_once
 from constitutional.builtin.evaluators.judgements import Judgement
+from constitutional.builtin.evaluators.prompts import each_once
 from constitutional.builtin.principles import selected
 
 FIGURES = ("unsafe_rate", "refusal", "over_refusal", "win_rate", "mean_words")

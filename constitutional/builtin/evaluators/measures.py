@@ -8,6 +8,7 @@ from typing import Literal, NamedTuple
 
 from constitutional.api import Json, JsonObject
 from constitutional.builtin.evaluators.judgements import FULL, UNSAFE, Judgement
+from constitutional.builtin.evaluators.prompts import group_of
 from constitutional.builtin.math.figures import Figure, average, change, generator, nothing, share
 from constitutional.builtin.math.statistics import holm, mcnemar_exact, sign_flip
 
@@ -78,9 +79,8 @@ Clusters = Callable[[Judgement], Hashable]
 
 
 def clustered(judgement: Judgement, column: str | None) -> Hashable:
-    """What a judgement is independent of others by: its prompt, or the group of paraphrases it belongs to."""
-    row = judgement.row
-    return ("group", str(row.meta[column])) if column is not None and column in row.meta else ("row", row.row_id)
+    """What a judgement is independent of others by."""
+    return group_of(judgement.row, column)
 
 
 def of_model(judged: Sequence[Judgement], label: str, baseline: str, seed: int, cluster: Clusters) -> dict[str, Figure]:

@@ -32,7 +32,8 @@ from constitutional.api import (
     to_json,
 )
 from constitutional.builtin.evaluators.abreast import abreast
-from constitutional.builtin.evaluators.folder import FORMAT, each_once, fates, write
+from constitutional.builtin.evaluators.folder import FORMAT, write
+from constitutional.builtin.evaluators.prompts import each_once, fates
 from constitutional.builtin.rewards import wiring
 from constitutional.builtin.rewards.contract import Missing, Scored
 
