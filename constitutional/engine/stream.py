@@ -22,7 +22,7 @@ from constitutional.engine.limits import Limits
 from constitutional.errors import ConstitutionalError, Dropped, Unanswered
 from constitutional.plan.step import Input, Step
 from constitutional.ports import widen
-from constitutional.records import Record
+from constitutional.records import Record, trl_row
 from constitutional.stage import Fate, RowStage
 from constitutional.store.artifacts import ROWS
 from constitutional.store.columns import count_rows, read_rows
@@ -50,7 +50,7 @@ class Outcome:
         return self.fate in ("kept", "dropped", "abstained")
 
     def to_json(self) -> dict[str, Any]:
-        rows = [row.to_row() for row in self.rows]
+        rows = [trl_row(row) for row in self.rows]
         return {
             "fate": self.fate,
             "reason": self.reason,

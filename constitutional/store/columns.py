@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import json
 import types
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields
@@ -51,7 +52,10 @@ def write_rows(path: Path, record: type[Record], rows: Iterable[Record | Mapping
 
 
 class RowsWriter:
-    """A Parquet file that grows; the same rows give the same bytes, in whatever portions they come."""
+    """A Parquet file that grows; the same rows give the same bytes, in whatever portions they come.
+
+    `total` is how many rows are in the file, all of them once it is closed.
+    """
 
     def __init__(self, path: Path, record: type[Record]) -> None:
         import pyarrow.parquet as pq
@@ -64,25 +68,34 @@ class RowsWriter:
         self._file = pq.ParquetWriter(path, self._layout, compression="zstd")
 
     def write(self, rows: Iterable[Record | Mapping[str, Any]]) -> None:
-        for row in rows:
-            line = orjson.dumps(trl_row(row))
+        """Write records, or what their `to_row` gave."""
+        self.write_lines(orjson.dumps(trl_row(row)) for row in rows)
+
+    def write_lines(self, lines: Iterable[bytes]) -> None:
+        """Write what is JSON already, a line a row."""
+        for line in lines:
             self._waiting.append(line)
             self._bytes += len(line)
-            self.total += 1
             if len(self._waiting) >= self._group or self._bytes >= MOST_BYTES:
                 self._write_group()
 
     @property
     def _group(self) -> int:
-        """Rows of the next group: each costs some twenty kilobytes of memory until the file is closed."""
+        """Lines of the next group: each costs some twenty kilobytes of memory until the file is closed."""
         return ROWS_PER_GROUP if self.total < LARGE else 8 * ROWS_PER_GROUP
 
     def _write_group(self) -> None:
-        self._file.write_table(_table(self._waiting, self._layout))
+        table = self._read(self._waiting)
+        if table.num_rows:
+            self._file.write_table(table)
+        self.total += table.num_rows
         large = len(self._waiting) > ROWS_PER_GROUP
         self._waiting, self._bytes = [], 0
         if large:
             _give_back()
+
+    def _read(self, lines: Sequence[bytes]) -> Any:
+        return _table(lines, self._layout)
 
     def close(self) -> None:
         """Write what waits and the footer; nothing where it is closed already."""
@@ -94,6 +107,30 @@ class RowsWriter:
         """Close the file as it is; it will not be read."""
         self._waiting, self._bytes = [], 0
         self._file.close()
+
+
+class OutcomesWriter(RowsWriter):
+    """The same for outcomes of input rows as the journal has them: each line is an object with any number of `rows`."""
+
+    def __init__(self, path: Path, record: type[Record]) -> None:
+        super().__init__(path, record)
+        pa = arrow()
+        rows = pa.list_(pa.struct(list(self._layout)))
+        self._whole = pa.schema(
+            {"fate": pa.string(), "reason": pa.string(), "rows": rows, "calls": pa.int64(), "tokens": pa.int64()}
+        )
+
+    def _read(self, lines: Sequence[bytes]) -> Any:
+        """No line becomes an object of Python's where Arrow can read it: other threads want the interpreter, too."""
+        pa = arrow()
+        try:
+            made = _table(lines, self._whole)
+        except pa.ArrowInvalid:
+            # Completions as plain texts, as an earlier version kept them, or escapes that Arrow does not know.
+            rows = [row for line in lines for row in json.loads(line)["rows"]]
+            return _table([orjson.dumps(trl_row(row)) for row in rows], self._layout)
+        structs = made.column("rows").combine_chunks().flatten()
+        return pa.Table.from_batches([pa.RecordBatch.from_struct_array(structs)], self._layout)
 
 
 def _give_back() -> None:

@@ -28,14 +28,17 @@ from constitutional.store.spending import Spent
 
 FORMAT = 3
 BUSY_SECONDS = 60.0
-#: A checkpoint waits for the disk: another thread makes it after so many bytes of writing, ...
-CHECKPOINT_BYTES = 16 * 1024**2
+#: A checkpoint waits for the disk: another thread makes it after so many letters of text, which are some 16 MiB of
+#: pages, since each page is written again for every transaction that touches it, ...
+CHECKPOINT_LETTERS = 4 * 1024**2
 #: ... and where nobody does, whoever writes does, after 256 MiB.
 CHECKPOINT_PAGES = 65_536
 #: Rows that go with one statement: SQLite takes them without giving the interpreter's lock away between them.
 PORTIONS = (64, 16, 4, 1)
 #: Values in each of these rows.
 _WIDTH = 3
+#: Rows of a portion that is read as one text.
+READ_TOGETHER = 64
 #: A journal with more answers than this is asked for each; one with less is read once for what it surely has not.
 MOST_READ = 50_000
 #: What another process wrote is seen so many seconds later at most: no later than the answers here that are on their way.
@@ -55,6 +58,8 @@ _REPLACE_ANSWER = "insert or replace into calls values (?, ?, ?)"
 _ROWS = 'create table if not exists "{0}" (place blob not null unique, row text not null unique, outcome text not null)'
 _FIND_ROW = 'select place, outcome from "{0}" where row = ?'
 _READ_ROWS = 'select place, outcome from "{0}" where place > ? and place < ? order by place'
+#: One row for many: with each that is fetched, the interpreter's lock is given away and has to be waited for.
+_READ_LINES = f"select max(place), group_concat(outcome, char(10)) from ({_READ_ROWS} limit {READ_TOGETHER})"
 _COUNT_ROWS = 'select count(*) from "{0}"'
 _KEEP_ROW = 'insert or replace into "{0}" values (?, ?, ?)'
 
@@ -71,7 +76,7 @@ def unpack(place: bytes) -> Order:
 class Journal:
     """One SQLite file in WAL mode; survives kill -9 at any moment."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, prepared: bool = False) -> None:
         self.path = path
         #: Values of rows, one after the other, by the statement that inserts one row.
         self._pending: dict[str, list[Any]] = {}
@@ -83,15 +88,22 @@ class Journal:
         #: Steps whose table is there.
         self._steps: set[str] = set()
         self._spent: dict[tuple[str, str, str, str], tuple[float, ...]] = {}
+        #: Letters that were kept since the last checkpoint.
+        self._letters = 0
         with self._telling():
-            path.parent.mkdir(parents=True, exist_ok=True)
+            if not prepared:
+                path.parent.mkdir(parents=True, exist_ok=True)
             self._db = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None, cached_statements=256)
-            self._db.execute("pragma journal_mode = wal")
-            self._db.execute("pragma synchronous = normal")
-            self._db.execute(f"pragma wal_autocheckpoint = {CHECKPOINT_PAGES}")
-            self._check_format()
-            self._db.executescript(_TABLES + spending.TABLE)
+            if not prepared:
+                self._prepare()
             self._version = self._data_version()
+
+    def _prepare(self) -> None:
+        self._db.execute("pragma journal_mode = wal")
+        self._db.execute("pragma synchronous = normal")
+        self._db.execute(f"pragma wal_autocheckpoint = {CHECKPOINT_PAGES}")
+        self._check_format()
+        self._db.executescript(_TABLES + spending.TABLE)
 
     def _data_version(self) -> int:
         """Changes when another connection has written."""
@@ -212,11 +224,22 @@ class Journal:
         """Outcomes of a step with their places, in the order of its rows, streamed: those past `after` and before `below`."""
         if not self._has(step):
             return
-        # No place has more than a few positions, and none is as long as this.
-        end = pack(below) if below is not None else b"\xff" * 64
         with self._telling():
-            for place, outcome in self._db.execute(_READ_ROWS.format(_table(step)), (pack(after), end)):
+            for place, outcome in self._db.execute(_READ_ROWS.format(_table(step)), (pack(after), _end(below))):
                 yield unpack(place), _read(outcome)
+
+    def lines(self, step: str, after: Order = (), below: Order | None = None) -> Iterator[tuple[Order, bytes]]:
+        """What `outcomes` gives, as it is written: JSON, a line an outcome, many lines at once, with the last one's place."""
+        if not self._has(step):
+            return
+        last, end = pack(after), _end(below)
+        with self._telling():
+            while True:
+                place, text = self._db.execute(_READ_LINES.format(_table(step)), (last, end)).fetchone()
+                if place is None:
+                    return
+                last = place
+                yield unpack(place), text.encode()
 
     def count(self, step: str) -> int:
         """How many rows of an unfinished step are done."""
@@ -245,6 +268,7 @@ class Journal:
 
     def _keep(self, statement: str, *values: Any) -> None:
         self._pending.setdefault(statement, []).extend(values)
+        self._letters += len(values[-1])
         self._count += 1
 
     def flush(self) -> None:
@@ -262,7 +286,7 @@ class Journal:
                 if self._db.in_transaction:
                     self._db.execute("rollback")
             raise
-        self._pending, self._count, self._spent, self._looked = {}, 0, {}, 0.0
+        self._pending, self._count, self._spent, self._looked = {}, 0, {}, time.monotonic()
 
     def _write_pending(self) -> None:
         for statement, values in self._pending.items():
@@ -281,13 +305,11 @@ class Journal:
 
     @property
     def wants_checkpoint(self) -> bool:
-        try:
-            return self.path.with_name(self.path.name + "-wal").stat().st_size >= CHECKPOINT_BYTES
-        except OSError:
-            return False
+        return self._letters >= CHECKPOINT_LETTERS
 
     def checkpoint(self) -> None:
         """Move what was written into the main file, by a connection of its own: for another thread."""
+        self._letters = 0
         with self.reader() as other, contextlib.suppress(sqlite3.Error):
             other._db.execute("pragma wal_checkpoint(passive)")
 
@@ -302,7 +324,7 @@ class Journal:
     @contextlib.contextmanager
     def reader(self) -> Iterator[Journal]:
         """The same journal by a connection of its own, for another thread; it sees what is committed."""
-        with Journal(self.path) as other:
+        with Journal(self.path, prepared=True) as other:
             yield other
 
     def close(self) -> None:
@@ -325,6 +347,11 @@ def _keep_row(step: str) -> str:
 def _many(statement: str, rows: int) -> str:
     """The statement that inserts one row, for several."""
     return statement + ", (?, ?, ?)" * (rows - 1)
+
+
+def _end(below: Order | None) -> bytes:
+    """What comes after all that is read: no place has more than a few positions, and none is as long as this."""
+    return pack(below) if below is not None else b"\xff" * 64
 
 
 def _table(step: str) -> str:

@@ -3,13 +3,16 @@
 import tempfile
 from pathlib import Path
 
+import orjson
+import pyarrow
 import pyarrow.parquet as pq
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from constitutional.records import Response, user
+from constitutional.records import Response, trl_row, user
 from constitutional.store import columns
-from constitutional.store.columns import RowsWriter, read_rows, write_rows
+from constitutional.store.columns import OutcomesWriter, RowsWriter, read_rows, write_rows
 
 
 def rows(count):
@@ -39,11 +42,50 @@ def test_groups_are_larger_in_large_files_and_never_heavier_than_allowed(tmp_pat
     monkeypatch.setattr(columns, "ROWS_PER_GROUP", 4)
     monkeypatch.setattr(columns, "LARGE", 20)
     write_rows(tmp_path / "rows.parquet", Response, rows(100))
-    assert sizes(tmp_path / "rows.parquet") == [4, 4, 4, 4, 32, 32, 20]
+    assert sizes(tmp_path / "rows.parquet") == [4, 4, 4, 4, 4, 32, 32, 16]
     monkeypatch.setattr(columns, "MOST_BYTES", 600)
     write_rows(tmp_path / "light.parquet", Response, rows(100))
     assert max(sizes(tmp_path / "light.parquet")) < 4
     assert list(read_rows(tmp_path / "light.parquet", Response)) == rows(100)
+
+
+def outcome(made, **more):
+    return {"fate": "kept", "reason": "", "rows": made, "calls": 1, "tokens": 2, **more}
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    st.lists(st.lists(st.tuples(st.text(), st.text(), st.booleans()), max_size=3), max_size=30),
+    st.lists(st.integers(1, 9), max_size=40),
+)
+def test_outcomes_are_written_as_their_rows_are(texts, portions):
+    """Any number of rows an outcome, in whatever portions, completions as dialogues or as older versions kept them."""
+    made = [
+        [
+            Response(row_id=f"{n}.{m}", prompt=(user(asked),), completion=said, meta={"x": said}, flags=("empty",) * bare)
+            for m, (asked, said, bare) in enumerate(several)
+        ]
+        for n, several in enumerate(texts)
+    ]
+    kept = [outcome([trl_row(row) for row in several]) for several in made]
+    older = [outcome([row.to_row() for row in several]) for several in made]
+    with tempfile.TemporaryDirectory() as folder:
+        for name, outcomes, sizes in [("a", kept, [len(kept)]), ("b", kept, portions), ("c", older, portions)]:
+            writer, left = OutcomesWriter(Path(folder) / name, Response), [orjson.dumps(one) for one in outcomes]
+            for size in [*sizes, len(outcomes)]:
+                writer.write_lines(left[:size])
+                left = left[size:]
+            writer.close()
+            assert list(read_rows(Path(folder) / name, Response)) == [row for several in made for row in several]
+            assert writer.total == sum(map(len, made))
+            assert (Path(folder) / name).read_bytes() == (Path(folder) / "a").read_bytes()
+
+
+def test_an_outcome_with_a_column_that_nobody_knows_is_an_error(tmp_path):
+    writer = OutcomesWriter(tmp_path / "rows.parquet", Response)
+    writer.write_lines([orjson.dumps(outcome([{**trl_row(rows(1)[0]), "more": 1}]))])
+    with pytest.raises(pyarrow.ArrowInvalid, match="unexpected field"):
+        writer.close()
 
 
 def sizes(path):

@@ -1,17 +1,21 @@
 """The journal: what was flushed survives, nothing else was promised."""
 
+import json
+import math
 import os
 import signal
 import subprocess
 import sys
+import tempfile
 import textwrap
+from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from constitutional.errors import RunError
-from constitutional.store.journal import Journal, pack
+from constitutional.store.journal import READ_TOGETHER, Journal, pack
 
 ORDERS = st.lists(st.integers(0, 2**32 - 1), min_size=1, max_size=5).map(tuple)
 
@@ -43,6 +47,35 @@ def test_outcomes_come_in_the_order_of_their_places(tmp_path):
         assert journal.outcome("other", "b") is None
         journal.forget("step")
         assert journal.count("step") == 0
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.sets(ORDERS, max_size=300), st.data())
+def test_lines_are_what_the_outcomes_are(places, data):
+    after = data.draw(st.sampled_from([(), *places]))
+    below = data.draw(st.sampled_from([None, *places]))
+    with tempfile.TemporaryDirectory() as folder, Journal(Path(folder) / "j.sqlite") as journal:
+        for place in places:
+            journal.keep_outcome("step", str(place), place, {"row": f"{place}\n"})
+        journal.flush()
+        wanted = list(journal.outcomes("step", after, below))
+        with journal.reader() as reader:
+            portions = list(reader.lines("step", after, below))
+            assert list(reader.lines("other")) == []
+        assert [json.loads(line) for _, lines in portions for line in lines.split(b"\n")] == [said for _, said in wanted]
+        assert [place for place, _ in portions[-1:]] == [place for place, _ in wanted[-1:]]
+        assert len(portions) == math.ceil(len(wanted) / READ_TOGETHER)
+
+
+def test_a_checkpoint_is_wanted_for_what_was_written_since_the_last(tmp_path, monkeypatch):
+    monkeypatch.setattr("constitutional.store.journal.CHECKPOINT_LETTERS", 1000)
+    with Journal(tmp_path / "j.sqlite") as journal:
+        assert not journal.wants_checkpoint
+        journal.keep_answer("k", "m", {"text": "a" * 1000})
+        journal.flush()
+        assert journal.wants_checkpoint
+        journal.checkpoint()
+        assert not journal.wants_checkpoint
 
 
 def test_a_journal_of_another_format_is_refused_in_words(tmp_path):
