@@ -9,12 +9,11 @@ from __future__ import annotations
 import hashlib
 import json
 import threading
-import time
 from pathlib import Path
 from typing import Any
 
 from constitutional.api import UserError
-from constitutional.builtin.contents import content_digest
+from constitutional.builtin.contents import State, content_digest, settled_state
 
 BUILTIN = "builtin:"
 ADAPTER_CONFIG = "adapter_config.json"
@@ -33,9 +32,7 @@ MOST_PARTS = 4096
 #: transformers makes a model on the meta device by a switch for the whole process: two threads would mix up their weights.
 LOADING = threading.Lock()
 #: Files that were looked at by this process, as they stood then; a step asks for the same folder up to six times.
-_PASSED: dict[Path, tuple[int, ...]] = {}
-#: A file that was written less than this long ago may change again without another time on it.
-SETTLED_NS = 2_000_000_000
+_PASSED: dict[Path, State] = {}
 
 
 def resolve(model: str) -> str:
@@ -98,16 +95,15 @@ def inspect_folder(folder: Path) -> None:
 def _inspect_file(path: Path) -> None:
     if path.suffix.lower() not in ALLOWED_SUFFIXES:
         raise UserError(f"{path} may run code when it is read", help="keep safetensors, configurations and texts alone")
-    said = path.stat()
-    mark = (said.st_dev, said.st_ino, said.st_size, said.st_mtime_ns, said.st_ctime_ns)
-    if _PASSED.get(path) == mark:
+    state = settled_state(path)
+    if state is not None and _PASSED.get(path) == state:
         return
     if path.suffix == ".json":
         _inspect_json(path)
     if path.suffix == ".safetensors":
         _inspect_weights(path)
-    if abs(time.time_ns() - said.st_ctime_ns) > SETTLED_NS:
-        _PASSED[path] = mark
+    if state is not None:
+        _PASSED[path] = state
 
 
 def _inspect_json(path: Path) -> None:
