@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +21,7 @@ def stage(**params: Any) -> OrpoTrainer:
 
 
 def odds(done: Any) -> list[float]:
-    lines = [json.loads(line) for line in (done.folder / "training_log.jsonl").read_text().splitlines()]
+    lines = done.log
     return [line["log_odds_ratio"] for line in lines if "log_odds_ratio" in line]
 
 
