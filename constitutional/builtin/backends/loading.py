@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -58,18 +59,26 @@ def base_of(place: str) -> str:
     """The weights that the adapter in a folder belongs to, or the place itself where it is no adapter.
 
     Raises:
-        UserError: if the adapter does not say what it belongs to, or that is not there.
+        UserError: if an adapter does not say what it belongs to, or that is not there, or is the adapter itself.
     """
-    config = Path(place) / ADAPTER_CONFIG
-    if not is_folder(place) or not config.is_file():
-        return place
-    try:
-        base = resolve(str(json.loads(config.read_text(encoding="utf-8"))["base_model_name_or_path"]))
-    except (ValueError, KeyError, TypeError) as error:
-        raise UserError(f"{config} does not say which model the adapter belongs to") from error
-    if is_folder(base) and Path(base).resolve() == Path(place).resolve():
-        raise UserError(f"{config} says that the adapter belongs to itself")
-    return base_of(base)
+    above: list[Path] = []
+    while is_folder(place) and (config := Path(place) / ADAPTER_CONFIG).is_file():
+        above.append(Path(place).resolve())
+        try:
+            place = resolve(str(json.loads(config.read_text(encoding="utf-8"))["base_model_name_or_path"]))
+        except (ValueError, KeyError, TypeError) as error:
+            raise UserError(f"{config} does not say which model the adapter belongs to") from error
+        if is_folder(place) and Path(place).resolve() in above:
+            raise _circular(config, above[above.index(Path(place).resolve()) :])
+    return place
+
+
+def _circular(config: Path, circle: Sequence[Path]) -> UserError:
+    if len(circle) == 1:
+        return UserError(f"{config} says that the adapter belongs to itself")
+    return UserError(
+        f"adapters belong to each other, and none to a model: {' -> '.join(map(str, [*circle, circle[0]]))}"
+    )
 
 
 def inspect_folder(folder: Path) -> None:
