@@ -46,6 +46,15 @@ def adapter_config(lora: Lora | None, task: str) -> Any:
     )  # fmt: skip
 
 
+def added(model: Any, lora: Lora | None, task: str) -> Any:
+    """The model with a new adapter on it, which begins at random; as it is where there is no `lora`."""
+    if lora is None:
+        return model
+    from peft import get_peft_model
+
+    return get_peft_model(model, adapter_config(lora, task))
+
+
 def quantisation(lora: Lora | None) -> dict[str, Any]:
     """What `from_pretrained` is told: NF4 with double quantisation (Dettmers et al. 2023, arXiv 2305.14314, section 3)."""
     if lora is None or lora.bits is None:

@@ -39,10 +39,8 @@ class PairTrainer(FitTrainer):
         model = training.load(inputs.model(), AutoModelForCausalLM, p)
         self.begin(inputs, model, rows, tokenizer.pad_token_id)
         if p.lora is not None:
-            from peft import get_peft_model
-
             set_seed(ctx.seed % 2**32)  # an adapter begins at random
-            model = get_peft_model(model, adapters.adapter_config(p.lora, "CAUSAL_LM"))
+            model = adapters.added(model, p.lora, "CAUSAL_LM")
         taught, held_out = stopping.split(rows, p, preferences.prompt_of)
         trainer = _trainer(self)(
             model=model,
