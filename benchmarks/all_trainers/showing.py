@@ -129,21 +129,16 @@ def _point(label: str, model: Figures) -> tuple[Figures | None, Figures]:
 
 def _column(heights: dict[str, float]) -> dict[str, float]:
     """Heights of names that keep the order of their points, as near to them as names may stand to each other."""
-    found: dict[str, float] = {}
-    below = float("-inf")
-    for label, height in sorted(heights.items(), key=lambda one: one[1]):
-        below = found[label] = max(height, below + APART)
-    over = max(0.0, below - (TOP + HEIGHT))
-    for label in reversed(found):
-        found[label], over = found[label] - over, max(0.0, over - _slack(found, label))
+    order, found = sorted(heights, key=heights.__getitem__), {}
+    least = float("-inf")
+    for label in order:
+        found[label] = max(heights[label], least)
+        least = found[label] + APART
+    most: float = TOP + HEIGHT
+    for label in reversed(order):
+        found[label] = min(found[label], most)
+        most = found[label] - APART
     return found
-
-
-def _slack(found: dict[str, float], label: str) -> float:
-    """How far the name above may stay where it is while this one is pushed up."""
-    order = list(found)
-    at = order.index(label)
-    return found[label] - found[order[at - 1]] - APART if at else 0.0
 
 
 def _at(far: float, unsafe: float, most: float) -> tuple[float, float]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from benchmarks.trainer_overhead import rows as data
 from benchmarks.trainer_overhead.setting import SEED, Case, Rows, Seen, Setting, losses_of
@@ -37,29 +38,24 @@ def reward(setting: Setting, rows: Rows, folder: Path) -> Seen:
 
 
 def dpo(setting: Setting, rows: Rows, folder: Path) -> Seen:
-    from datasets import Dataset
-    from transformers import AutoModelForCausalLM, AutoTokenizer
     from trl import DPOConfig, DPOTrainer
 
-    trainer = DPOTrainer(
-        AutoModelForCausalLM.from_pretrained(setting.model, **setting.weights()),
-        args=DPOConfig(**setting.bare(folder), max_length=setting.max_length, beta=0.1),
-        train_dataset=Dataset.from_list(data.conversational(rows, "chosen", "rejected")),
-        processing_class=AutoTokenizer.from_pretrained(setting.model),
-    )
-    trainer.train()
-    trainer.save_model(str(folder / "model"))
-    return Seen(losses_of(trainer))
+    return _compared(DPOTrainer, DPOConfig, setting, rows, folder)
 
 
 def orpo(setting: Setting, rows: Rows, folder: Path) -> Seen:
-    from datasets import Dataset
-    from transformers import AutoModelForCausalLM, AutoTokenizer
     from trl.experimental.orpo import ORPOConfig, ORPOTrainer
 
-    trainer = ORPOTrainer(
+    return _compared(ORPOTrainer, ORPOConfig, setting, rows, folder)
+
+
+def _compared(trainer_class: Any, config_class: Any, setting: Setting, rows: Rows, folder: Path) -> Seen:
+    from datasets import Dataset
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    trainer = trainer_class(
         AutoModelForCausalLM.from_pretrained(setting.model, **setting.weights()),
-        args=ORPOConfig(**setting.bare(folder), max_length=setting.max_length, beta=0.1),
+        args=config_class(**setting.bare(folder), max_length=setting.max_length, beta=0.1),
         train_dataset=Dataset.from_list(data.conversational(rows, "chosen", "rejected")),
         processing_class=AutoTokenizer.from_pretrained(setting.model),
     )

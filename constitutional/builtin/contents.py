@@ -9,7 +9,10 @@ import tempfile
 import time
 from functools import lru_cache
 from pathlib import Path
+from typing import TypeAlias
 
+#: Size, times and place of a file.
+State: TypeAlias = tuple[int, ...]
 #: A file that was touched less than this long ago may be touched again within the same tick of its clock.
 SETTLED_NS = 2_000_000_000
 #: From this size on, in bytes, a digest outlives the process: weights of many gigabytes are read once, not by every command.
@@ -18,18 +21,20 @@ LARGE = 64 * 1024**2
 
 def content_digest(path: Path) -> str:
     """SHA-256 of a file; read again only where the file may have changed."""
+    state = settled_state(path)
+    return _digest(path) if state is None else _remembered(str(path.resolve()), state)
+
+
+def settled_state(path: Path) -> State | None:
+    """What tells a file from what it was before it changed; None while a change might leave no trace there."""
     stat = path.stat()
     if time.time_ns() - stat.st_ctime_ns < SETTLED_NS:
-        return _digest(path)
-    return _remembered(str(path.resolve()), _state(stat))
-
-
-def _state(stat: os.stat_result) -> tuple[int, ...]:
+        return None
     return stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino, stat.st_dev
 
 
 @lru_cache(maxsize=4096)
-def _remembered(path: str, state: tuple[int, ...]) -> str:
+def _remembered(path: str, state: State) -> str:
     if state[0] < LARGE:
         return _digest(Path(path))
     note = _notes() / hashlib.sha256(repr((path, state)).encode()).hexdigest()

@@ -67,19 +67,27 @@ class Lines:
         elif isinstance(event, StepFinished):
             self._done += 1
             self.say(f"[{self._done}/{self._count}] {event.step:<{self._width}}  {finished_line(event)}")
-        elif isinstance(event, RowFailed) and self._failures < SHOWN_FAILURES:
+        elif isinstance(event, RowFailed):
             self._failures += 1
-            self.say(f"  {event.step}: row {event.row_id} {event.fate}: {one_line(f'{event.reason} {event.detail}')}")
-        elif isinstance(event, ModelNotice):
-            self.say(f"  {event.model} {one_line(event.said)}")
-        elif isinstance(event, StepNotice):
-            self.say(f"  {event.step}: {one_line(event.said, 300)}")
+            if self._failures <= SHOWN_FAILURES:
+                self.say(f"  {notice_line(event)}")
+        elif isinstance(event, (ModelNotice, StepNotice)):
+            self.say(f"  {notice_line(event)}")
         elif isinstance(event, Progress) and time.monotonic() - self._last > PLAIN_SECONDS:
             self._last = time.monotonic()
             for name, progress in event.steps.items():
                 self.say(f"  {name:<{self._width}}  {progress_line(progress)}")
             if event.spending is not None and event.spending.life.calls:
                 self.say(f"  so far: {spent_line(event.spending)}")
+
+
+def notice_line(event: ModelNotice | StepNotice | RowFailed) -> str:
+    """What is to be known of a model, a step or a row while a run goes on."""
+    if isinstance(event, ModelNotice):
+        return f"{event.model} {one_line(event.said)}"
+    if isinstance(event, StepNotice):
+        return f"{event.step}: {one_line(event.said, 300)}"
+    return f"{event.step}: row {event.row_id} {event.fate}: {one_line(f'{event.reason} {event.detail}')}"
 
 
 def progress_line(progress: StepProgress, seconds: float | None = None) -> str:

@@ -10,7 +10,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from constitutional.cli.display import SHOWN_FAILURES, clock, finished_line, progress_line, spent_line
+from constitutional.cli.display import SHOWN_FAILURES, clock, finished_line, notice_line, progress_line, spent_line
 from constitutional.events import (
     Event,
     ModelNotice,
@@ -24,7 +24,7 @@ from constitutional.events import (
     StepStarted,
 )
 from constitutional.plan.step import Plan
-from constitutional.text import one_line, printable
+from constitutional.text import printable
 
 
 class View:
@@ -54,12 +54,8 @@ class View:
         elif isinstance(event, Progress):
             self._progress = event.steps
             self._spending = event.spending
-        elif isinstance(event, ModelNotice):
-            self.say(f"{event.model} {one_line(event.said)}")
-        elif isinstance(event, StepNotice):
-            self.say(f"{event.step}: {one_line(event.said, 300)}")
-        elif isinstance(event, RowFailed):
-            self.say(f"{event.step}: row {event.row_id} {event.fate}: {one_line(f'{event.reason} {event.detail}')}")
+        elif isinstance(event, (ModelNotice, StepNotice, RowFailed)):
+            self.say(notice_line(event))
 
     def __rich__(self) -> Group:
         table = Table.grid(padding=(0, 2))

@@ -52,8 +52,7 @@ def _as_mapping(tree: Node, option: str, findings: Findings) -> MapNode | None:
 def _configured(
     node: MapNode, option: str, registry: Registry, findings: Findings
 ) -> tuple[Registered[Backend], BackendParams] | None:
-    written = node.get("backend")
-    name = None if written is None else shape.text(written, "`backend`", findings)
+    written, name = node.get("backend"), shape.text_at(node, "backend", findings)
     if written is None or name is None:
         return None
     backend = Installed(registry, findings).backend(name, written.span)

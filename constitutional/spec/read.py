@@ -40,7 +40,7 @@ def read_spec(tree: Node, path: Path, source: Source, findings: Findings) -> Spe
         path=path,
         source=source,
         version=_version(top, findings),
-        name=_text(top, "name", findings) or path.stem,
+        name=shape.text_at(top, "name", findings) or path.stem,
         seed=_seed(top, findings),
         plugins=_plugins(top, findings),
         constitution=_constitution(top, findings),
@@ -52,7 +52,7 @@ def read_spec(tree: Node, path: Path, source: Source, findings: Findings) -> Spe
         executor=_executor(top, findings),
         matrix=_matrix(top, findings),
         tree=top,
-        about=_text(top, "about", findings) or "",
+        about=shape.text_at(top, "about", findings) or "",
     )
 
 
@@ -65,16 +65,6 @@ def _misplaced(top: MapNode) -> str | None:
 
     lost = [e.name for e in top.entries if e.name not in TOP_KEYS and looks_like_stage(e.value)]
     return "stages are written under `stages:`" if lost else None
-
-
-def _text(top: MapNode, key: str, findings: Findings) -> str | None:
-    node = top.get(key)
-    return None if node is None else shape.text(node, f"`{key}`", findings)
-
-
-def _mapping(top: MapNode, key: str, findings: Findings) -> MapNode | None:
-    node = top.get(key)
-    return None if node is None else shape.mapping(node, f"`{key}`", findings)
 
 
 def _version(top: MapNode, findings: Findings) -> int:
@@ -93,7 +83,7 @@ def _seed(top: MapNode, findings: Findings) -> int:
 
 def _constitution(top: MapNode, findings: Findings) -> PathValue | None:
     node = top.get("constitution")
-    text = _text(top, "constitution", findings)
+    text = shape.text_at(top, "constitution", findings)
     if node is None or text is None:
         return None
     return PathValue(text, node.span.source.folder / text, node.span)
@@ -121,7 +111,7 @@ def _limits(top: MapNode, findings: Findings) -> Mapping[str, Json]:
 
 def _limits_node(top: MapNode, findings: Findings) -> MapNode | None:
     """`limits`, with the key `budget` that stands beside it for being looked for there."""
-    limits, budget = _mapping(top, "limits", findings), top.entry("budget")
+    limits, budget = shape.mapping_at(top, "limits", findings), top.entry("budget")
     if budget is None:
         return limits
     if limits is None:
@@ -131,11 +121,10 @@ def _limits_node(top: MapNode, findings: Findings) -> MapNode | None:
 
 
 def _executor(top: MapNode, findings: Findings) -> ExecutorSpec | None:
-    node = _mapping(top, "executor", findings)
+    node = shape.mapping_at(top, "executor", findings)
     if node is None or not shape.need_keys(node, {"use": "`use: local`"}, "`executor`", node.span, findings):
         return None
-    use = node.get("use")
-    said = None if use is None else shape.text(use, "`use`", findings)
+    use, said = node.get("use"), shape.text_at(node, "use", findings)
     if use is None or said is None:
         return None
     shape.check_env(node, findings)
@@ -149,9 +138,8 @@ def _matrix(top: MapNode, findings: Findings) -> Mapping[str, tuple[Node, ...]]:
 
 
 def _stages(top: MapNode, findings: Findings) -> Mapping[str, AnyStage]:
-    written = top.get("stages")
     help = "give each stage a name: `draft: {generator: sample, ...}`"
-    node = None if written is None else shape.mapping(written, "`stages`", findings, help)
+    node = shape.mapping_at(top, "stages", findings, help)
     if node is None:
         return {}
     if not node.entries:
@@ -165,11 +153,10 @@ def _stages(top: MapNode, findings: Findings) -> Mapping[str, AnyStage]:
 def _models(top: MapNode, findings: Findings) -> Mapping[str, ModelSpec]:
     found = {}
     for entry, node in _configured(top, "models", "backend", "a model", "`backend: transformers`", findings):
-        backend = node.get("backend")
-        said = None if backend is None else shape.text(backend, "`backend`", findings)
+        backend, said = node.get("backend"), shape.text_at(node, "backend", findings)
         if backend is not None and said is not None:
             params, params_node = _params(node, ("backend", "about"))
-            about = _text(node, "about", findings) or ""
+            about = shape.text_at(node, "about", findings) or ""
             found[entry.name] = ModelSpec(entry.name, entry.key.span, said, backend.span, params, params_node, about)
     return found
 
@@ -178,13 +165,13 @@ def _data(top: MapNode, findings: Findings) -> Mapping[str, DataSpec]:
     found = {}
     for entry, node in _configured(top, "data", "source", "a data set", "`source: jsonl`", findings):
         source, records = node.get("source"), node.get("records")
-        said = None if source is None else shape.text(source, "`source`", findings)
+        said = shape.text_at(node, "source", findings)
         if source is not None and said is not None:
             params, params_node = _params(node, ("source", "about", "records"))
             found[entry.name] = DataSpec(
                 entry.name, entry.key.span, said, source.span, params, params_node,
-                _text(node, "records", findings) or "prompts", records.span if records else None,
-                _text(node, "about", findings) or "",
+                shape.text_at(node, "records", findings) or "prompts", records.span if records else None,
+                shape.text_at(node, "about", findings) or "",
             )  # fmt: skip
     return found
 
@@ -193,7 +180,7 @@ def _configured(
     top: MapNode, key: str, kind_key: str, what: str, example: str, findings: Findings
 ) -> list[tuple[Entry, MapNode]]:
     """The entries of `models` or `data` that are mappings with a legal name and say what they are."""
-    node = _mapping(top, key, findings)
+    node = shape.mapping_at(top, key, findings)
     found = []
     for entry in node.entries if node else ():
         named = shape.name(entry.key, what, findings, RESERVED_NAMES)

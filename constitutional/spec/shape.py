@@ -62,6 +62,18 @@ def text(node: Node, what: str, findings: Findings) -> str | None:
     return node.value
 
 
+def mapping_at(node: MapNode, key: str, findings: Findings, help: str | None = None) -> MapNode | None:
+    """The mapping at a key; None where there is nothing too."""
+    found = node.get(key)
+    return None if found is None else mapping(found, f"`{key}`", findings, help)
+
+
+def text_at(node: MapNode, key: str, findings: Findings) -> str | None:
+    """The text at a key; None where there is nothing too."""
+    found = node.get(key)
+    return None if found is None else text(found, f"`{key}`", findings)
+
+
 def integer(node: Node, what: str, findings: Findings, least: int) -> int | None:
     """A whole number of at least `least`."""
     if not isinstance(node, Scalar) or not isinstance(node.value, int) or isinstance(node.value, bool):

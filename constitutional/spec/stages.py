@@ -65,8 +65,7 @@ def read_stage(entry: Entry, node: MapNode, findings: Findings) -> StageSpec | N
         return None
     matrix = node.get("matrix")
     tried = read_matrix(matrix, node, findings, "this stage") if matrix is not None else {}
-    written = node.get("with")
-    params = None if written is None else shape.mapping(written, "`with`", findings)
+    params = shape.mapping_at(node, "with", findings)
     if params is not None:
         shape.check_env(params, findings)
     made = StageSpec(
@@ -79,7 +78,7 @@ def read_stage(entry: Entry, node: MapNode, findings: Findings) -> StageSpec | N
         params={} if params is None else {e.name: plain(e.value) for e in params.entries},
         params_node=params,
         require=_require(node, findings),
-        about=_about(node, findings),
+        about=shape.text_at(node, "about", findings) or "",
         matrix=tried,
     )
     return replace(made, broken=len(findings) > before)
@@ -111,11 +110,6 @@ def _meant_kind(node: MapNode) -> tuple[Entry, str] | None:
         if guess is not None and isinstance(e.value, Scalar):
             return e, guess
     return None
-
-
-def _about(node: MapNode, findings: Findings) -> str:
-    about = node.get("about")
-    return "" if about is None else shape.text(about, "`about`", findings) or ""
 
 
 def _with_cells(stage: StageSpec, entry: Entry, node: MapNode, left: int, findings: Findings) -> StageSpec:
@@ -191,8 +185,7 @@ def read_ref(node: Node, port: str, findings: Findings) -> Ref | None:
 
 
 def _require(node: MapNode, findings: Findings) -> Mapping[str, Bounds]:
-    written = node.get("require")
-    inner = None if written is None else shape.mapping(written, "`require`", findings)
+    inner = shape.mapping_at(node, "require", findings)
     found = {}
     for entry in inner.entries if inner else ():
         bounds = _bounds(entry, findings)
@@ -238,14 +231,13 @@ def _read_repeat(entry: Entry, node: MapNode, findings: Findings) -> RepeatSpec 
     stages = _inner_stages(entry, node, findings)
     if count is None or first is None or not stages:
         return None
-    about = _about(node, findings)
+    about = shape.text_at(node, "about", findings) or ""
     broken = len(findings) > before
     return RepeatSpec(entry.name, entry.key.span, count, times.span, first, stages, last, about, broken)
 
 
 def _inner_stages(group: Entry, node: MapNode, findings: Findings) -> Mapping[str, StageSpec]:
-    written = node.get("stages")
-    inner = None if written is None else shape.mapping(written, "`stages`", findings)
+    inner = shape.mapping_at(node, "stages", findings)
     if inner is not None and not inner.entries:
         findings.report("missing-key", f"Group `{group.name}` has no stages", inner.span, help="write at least one")
     found = {}

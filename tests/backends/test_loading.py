@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from constitutional.api import UserError
+from constitutional.builtin import contents
 from constitutional.builtin.backends import loading
 from tests.backends import tiny
 
@@ -164,13 +165,13 @@ def test_a_file_that_has_settled_is_read_once(llama: Path, monkeypatch: pytest.M
     inspect = loading._inspect_json
     monkeypatch.setattr(loading, "_inspect_json", lambda path: (read.append(path), inspect(path)))
     monkeypatch.setattr(loading, "_PASSED", {})
-    monkeypatch.setattr(loading, "SETTLED_NS", 10**18)
+    monkeypatch.setattr(contents, "SETTLED_NS", 10**18)
     loading.inspect_folder(llama)
     first = len(read)
     assert first
     loading.inspect_folder(llama)
     assert len(read) == 2 * first  # written moments ago: a change might leave no trace
-    monkeypatch.setattr(loading, "SETTLED_NS", -1)
+    monkeypatch.setattr(contents, "SETTLED_NS", -1)
     loading.inspect_folder(llama)
     loading.inspect_folder(llama)
     assert len(read) == 3 * first

@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from tests.crash.test_kill import RULES, SPEC
+from tests.crash.killing import RULES, SPEC
 
 TOOL = [sys.executable, "-m", "constitutional.cli.main"]
 

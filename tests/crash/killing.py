@@ -11,7 +11,52 @@ import sys
 import time
 from pathlib import Path
 
+from tests.running import jsonl
+
 TOOL = [sys.executable, "-m", "constitutional.cli.main"]
+SPEC = """
+constitutional: 1
+name: killed
+seed: 3
+constitution: rules.yaml
+models:
+  m:
+    backend: scripted
+    seconds: 0.02
+    rules:
+      - {when: 'Answer with one letter', choose: {A: 0.7, B: 0.3}}
+      - {when: 'Critique request', say: ['It is rude.', 'No violation.', 'It is too short.']}
+      - {when: 'Revision request', say: ['A kinder answer.', 'A longer answer, which is kind.']}
+      - {say: ['Go away.', 'Why?', 'Of course, {last}', 'Never.']}
+data:
+  prompts: {source: jsonl, path: prompts.jsonl}
+stages:
+  draft: {generator: sample, model: m, prompts: prompts, with: {n: 2}}
+  improve:
+    repeat: 2
+    from: draft
+    stages:
+      critique: {critic: principle, model: m, responses: previous}
+      revise: {reviser: rewrite, model: m, critiques: critique}
+  pairs: {generator: pair, model: m, prompts: prompts}
+  votes: {labeller: multiple-choice, model: m, pairs: pairs, with: {principles: 2}}
+  labels: {debiaser: position-swap, votes: votes, with: {margin: 0.0}}
+"""
+RULES = """
+constitution: 1
+name: rules
+principles:
+  - {id: kind, rule: Be kind.}
+  - {id: useful, rule: Be useful.}
+"""
+
+
+def write(folder: Path, rows: int) -> Path:
+    """The spec with its rules and so many prompts."""
+    (folder / "prompts.jsonl").write_text(jsonl({"prompt": f"question {n}"} for n in range(rows)))
+    (folder / "rules.yaml").write_text(RULES)
+    (folder / "spec.yaml").write_text(SPEC)
+    return folder / "spec.yaml"
 
 
 def run(spec: Path, root: Path, *more: str) -> subprocess.CompletedProcess[str]:

@@ -2,7 +2,6 @@
 
 import contextlib
 import errno
-import json
 import os
 import resource
 import sqlite3
@@ -14,8 +13,7 @@ import pytest
 
 from constitutional.engine.run import run
 from constitutional.store.folder import Store
-from tests.crash.killing import artifacts
-from tests.crash.test_kill import RULES, SPEC
+from tests.crash.killing import artifacts, write
 from tests.engine.support import Echo, chain, registry
 
 TEXTS = [f"prompt {number}" for number in range(6)]
@@ -108,10 +106,7 @@ def limited(spec: Path, root: Path, kilobytes: int | None) -> subprocess.Complet
 
 @pytest.fixture
 def spec(tmp_path):
-    (tmp_path / "prompts.jsonl").write_text("".join(json.dumps({"prompt": f"question {n}"}) + "\n" for n in range(60)))
-    (tmp_path / "rules.yaml").write_text(RULES)
-    (tmp_path / "spec.yaml").write_text(SPEC)
-    return tmp_path / "spec.yaml"
+    return write(tmp_path, 60)
 
 
 def test_a_disk_without_room_is_never_a_success(spec, tmp_path):

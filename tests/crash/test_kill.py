@@ -6,53 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.crash.killing import artifacts, kill_until_done, run
+from tests.crash.killing import artifacts, kill_until_done, run, write
 
 SPECS = Path(__file__).resolve().parents[2] / "specs"
-SPEC = """
-constitutional: 1
-name: killed
-seed: 3
-constitution: rules.yaml
-models:
-  m:
-    backend: scripted
-    seconds: 0.02
-    rules:
-      - {when: 'Answer with one letter', choose: {A: 0.7, B: 0.3}}
-      - {when: 'Critique request', say: ['It is rude.', 'No violation.', 'It is too short.']}
-      - {when: 'Revision request', say: ['A kinder answer.', 'A longer answer, which is kind.']}
-      - {say: ['Go away.', 'Why?', 'Of course, {last}', 'Never.']}
-data:
-  prompts: {source: jsonl, path: prompts.jsonl}
-stages:
-  draft: {generator: sample, model: m, prompts: prompts, with: {n: 2}}
-  improve:
-    repeat: 2
-    from: draft
-    stages:
-      critique: {critic: principle, model: m, responses: previous}
-      revise: {reviser: rewrite, model: m, critiques: critique}
-  pairs: {generator: pair, model: m, prompts: prompts}
-  votes: {labeller: multiple-choice, model: m, pairs: pairs, with: {principles: 2}}
-  labels: {debiaser: position-swap, votes: votes, with: {margin: 0.0}}
-"""
-RULES = """
-constitution: 1
-name: rules
-principles:
-  - {id: kind, rule: Be kind.}
-  - {id: useful, rule: Be useful.}
-"""
 
 
 @pytest.fixture
 def spec(tmp_path):
-    rows = "".join(json.dumps({"prompt": f"question {n}"}) + "\n" for n in range(150))
-    (tmp_path / "prompts.jsonl").write_text(rows)
-    (tmp_path / "rules.yaml").write_text(RULES)
-    (tmp_path / "spec.yaml").write_text(SPEC)
-    return tmp_path / "spec.yaml"
+    return write(tmp_path, 150)
 
 
 def test_ten_kills_and_the_same_artifacts(spec, tmp_path):

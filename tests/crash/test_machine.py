@@ -1,6 +1,5 @@
 """What a machine does to a run: schedulers that end it, clocks that jump, sleep, disks that are small or read-only."""
 
-import json
 import os
 import shutil
 import signal
@@ -11,19 +10,15 @@ from collections import Counter
 
 import pytest
 
-from tests.crash.killing import TOOL, artifacts, kill_all
+from tests.crash.killing import TOOL, artifacts, kill_all, write
 from tests.crash.killing import run as run_tool
-from tests.crash.test_kill import RULES, SPEC
 from tests.remote import support
 from tests.remote.server import serving
 
 
 @pytest.fixture
 def spec(tmp_path):
-    (tmp_path / "prompts.jsonl").write_text("".join(json.dumps({"prompt": f"question {n}"}) + "\n" for n in range(60)))
-    (tmp_path / "rules.yaml").write_text(RULES)
-    (tmp_path / "spec.yaml").write_text(SPEC)
-    return tmp_path / "spec.yaml"
+    return write(tmp_path, 60)
 
 
 def started(spec, root):
@@ -44,7 +39,7 @@ def started(spec, root):
 
 def test_a_scheduler_that_asks_for_an_end_gets_one_and_the_run_goes_on_later(spec, tmp_path):
     # Long enough that it is far from its end when it is stopped.
-    (tmp_path / "prompts.jsonl").write_text("".join(json.dumps({"prompt": f"question {n}"}) + "\n" for n in range(400)))
+    write(tmp_path, 400)
     assert run_tool(spec, tmp_path / "whole").returncode == 0
     root = tmp_path / "stopped"
     for _ in range(2):

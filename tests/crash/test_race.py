@@ -1,6 +1,5 @@
 """Several runs of one spec in one folder at the same time: one works, the others are told who it is, nothing breaks."""
 
-import json
 import random
 import subprocess
 import sys
@@ -8,18 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.crash.killing import artifacts, kill_until_done, run
-from tests.crash.test_kill import RULES, SPEC
+from tests.crash.killing import artifacts, kill_until_done, run, write
 
 TOOL = [sys.executable, "-m", "constitutional.cli.main"]
 
 
 @pytest.fixture
 def spec(tmp_path):
-    (tmp_path / "prompts.jsonl").write_text("".join(json.dumps({"prompt": f"question {n}"}) + "\n" for n in range(40)))
-    (tmp_path / "rules.yaml").write_text(RULES)
-    (tmp_path / "spec.yaml").write_text(SPEC)
-    return tmp_path / "spec.yaml"
+    return write(tmp_path, 40)
 
 
 def race(spec: Path, root: Path, runners: int) -> list[tuple[int, str]]:

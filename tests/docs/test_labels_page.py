@@ -11,7 +11,8 @@ import pytest
 
 from constitutional.api import Preference, Rating, Record, Score, Vote
 from constitutional.builtin.labellers import LABELLERS
-from tests.labellers.running import Ran, ran, write
+from tests.labellers.running import write
+from tests.running import Ran, ran
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "labels.md").read_text()
 EXAMPLES: Sequence[str] = re.findall(r"<!-- runs -->\n```yaml\n(.*?)```", PAGE, re.DOTALL)

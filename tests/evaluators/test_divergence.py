@@ -14,10 +14,9 @@ import pytest
 from constitutional.api import MAIN, Completion, Likelihood, LikelihoodRequest, Outputs, Request, Unanswered, UserError
 from constitutional.builtin.evaluators import Divergence
 from constitutional.cli.opening import open_spec
-from constitutional.engine.run import run
 from constitutional.errors import SpecError
-from constitutional.store.folder import Store
 from tests.backends import tiny
+from tests.running import jsonl, ran
 from tests.stages_support import Asked, Memory, Rule, Script, adds_up, prompt
 
 #: What the toy model and the reference give the words it may say.
@@ -149,7 +148,7 @@ stages:
 
 def project(folder: Path, reference: str) -> Path:
     rows = [{"prompt": f"Where is order {i}?", "category": "ab"[i % 2]} for i in range(6)]
-    (folder / "prompts.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    (folder / "prompts.jsonl").write_text(jsonl(rows))
     (folder / "rules.yaml").write_text("constitution: 1\nname: r\nprinciples: [{id: k, rule: Be kind.}]\n")
     (folder / "spec.yaml").write_text(SPEC.replace("REFERENCE", reference))
     return folder / "spec.yaml"
@@ -174,10 +173,7 @@ def test_in_a_run_a_model_is_at_no_distance_from_itself_and_torch_says_how_far_f
     from constitutional.records import messages
 
     folders = {name: tiny.save(tmp_path / name, seed=len(name)) for name in ("one", "other")}
-    (opened,) = open_spec(project(tmp_path, "one"), ())
-    store = Store(tmp_path / "runs")
-    run(opened.plan, opened.registry, store, say=lambda said: None)
-    folder = store.artifacts.path(opened.plan.steps["far"].fingerprint, "")
+    folder = ran(project(tmp_path, "one")).folder("far")
     models = json.loads((folder / "report.json").read_text())["models"]
     itself = models["itself"]
     assert all(itself[name]["value"] == itself[name]["low"] == itself[name]["high"] == 0 for name in ("kl", "kl_k3"))

@@ -1,19 +1,12 @@
-"""Small specs of labellers, run as a user would: files, checks, plan, engine, store."""
+"""Small specs of labellers with the files that they read."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from constitutional.api import MAIN, Record
-from constitutional.cli.opening import open_spec
-from constitutional.engine.run import Result, run
-from constitutional.plan.step import Plan
-from constitutional.store.artifacts import ROWS
-from constitutional.store.columns import read_rows
-from constitutional.store.folder import Store
+from tests.running import jsonl
 
 CONSTITUTION = """\
 constitution: 1
@@ -67,37 +60,9 @@ def write(
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "constitution.yaml").write_text(CONSTITUTION)
     for name, rows in (("pairs", pairs), ("answers", ANSWERS)):
-        (folder / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+        (folder / f"{name}.jsonl").write_text(jsonl(rows))
     for name, text in files.items():
         (folder / f"{name}.csv").write_text(text)
     spec = folder / "spec.yaml"
     spec.write_text(HEAD.replace("{{", "{").replace("}}", "}").replace("{judge}", judge) + stages)
     return spec
-
-
-class Ran:
-    """What a run left."""
-
-    def __init__(self, plan: Plan, store: Store, result: Result) -> None:
-        self.plan = plan
-        self.result = result
-        self.root = store.root
-        self._store = store
-
-    def rows(self, step: str, record: type[Record], output: str = MAIN) -> list[Any]:
-        return list(read_rows(self._store.artifacts.path(self.plan[step].fingerprint, output) / ROWS, record))
-
-    def ledger(self, step: str) -> dict[str, Any]:
-        lines = (self.root / "labels" / "events.jsonl").read_text().splitlines()
-        found = [e for e in map(json.loads, lines) if e["type"] == "step_finished" and e["step"] == step]
-        return {"ledger": found[-1]["ledger"], "reasons": found[-1]["reasons"]}
-
-
-def ran(spec: Path, root: Path | None = None) -> Ran:
-    """Run a spec in this process."""
-    (opened,) = open_spec(spec, ())
-    store = Store(root or spec.parent / "runs")
-    try:
-        return Ran(opened.plan, store, run(opened.plan, opened.registry, store, say=lambda said: None))
-    finally:
-        store.close()

@@ -12,8 +12,9 @@ import pytest
 from constitutional.api import MAIN, Choice, Completion, Pair, Preference, Request, Unanswered, Vote, user
 from constitutional.builtin.debiasers import PositionSwap
 from constitutional.builtin.labellers import ChainOfThought, MultipleChoice
-from tests.labellers.running import JUDGE, ran, write
+from tests.labellers.running import JUDGE, write
 from tests.remote.server import serving
+from tests.running import ran
 from tests.stages_support import Asked, Memory, Said, Script, constitution, principle, process
 
 BOOK = constitution(principle("kind"))

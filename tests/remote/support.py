@@ -6,9 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from constitutional.cli.opening import open_spec
-from constitutional.engine.run import Result, run
-from constitutional.store.folder import Store
+from constitutional.engine.run import Result
+from tests.running import jsonl, ran
 
 SPEC = """\
 constitutional: 1
@@ -28,8 +27,7 @@ limits: {{max_failures: {max_failures}}}
 def write(folder: Path, url: str, rows: int, max_failures: float = 0.0, **params: Any) -> Path:
     """The spec and its data in `folder`."""
     folder.mkdir(exist_ok=True)
-    data = "".join(json.dumps({"prompt": f"prompt {i}"}) + "\n" for i in range(rows))
-    (folder / "prompts.jsonl").write_text(data)
+    (folder / "prompts.jsonl").write_text(jsonl({"prompt": f"prompt {i}"} for i in range(rows)))
     more = "".join(f", {name}: {json.dumps(value)}" for name, value in params.items())
     spec = folder / "spec.yaml"
     spec.write_text(SPEC.format(url=url, params=more, max_failures=max_failures))
@@ -38,12 +36,7 @@ def write(folder: Path, url: str, rows: int, max_failures: float = 0.0, **params
 
 def run_spec(spec: Path, root: Path) -> Result:
     """Run a spec in this process."""
-    (opened,) = open_spec(spec, ())
-    store = Store(root)
-    try:
-        return run(opened.plan, opened.registry, store, say=lambda said: None)
-    finally:
-        store.close()
+    return ran(spec, root).result
 
 
 def events(root: Path, kind: str) -> list[dict[str, Any]]:

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import pytest
 
 from constitutional.api import Response, Score
-from constitutional.cli.opening import open_spec
-from constitutional.engine.run import run
-from constitutional.store.columns import read_rows
-from constitutional.store.folder import Store
+from tests.running import jsonl, ran
 
 SPEC = """\
 constitutional: 1
@@ -53,22 +49,14 @@ inputs: [transcript, response, principle, low, high]
 @pytest.mark.slow
 def test_the_judge_of_a_generator_is_the_judge_of_a_stage_of_its_own(tmp_path: Path) -> None:
     rows = [{"prompt": f"Where is order {i}?", "kind": "ab"[i % 2]} for i in range(4)]
-    (tmp_path / "prompts.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    (tmp_path / "prompts.jsonl").write_text(jsonl(rows))
     (tmp_path / "rules.yaml").write_text(
         "constitution: 1\nname: r\nprinciples: [{id: k, rule: Be kind.}, {id: t, rule: Be true.}]\n"
     )
     (tmp_path / "rate.jinja").write_text(RATE)
     (tmp_path / "spec.yaml").write_text(SPEC)
-    (opened,) = open_spec(tmp_path / "spec.yaml", ())
-    store = Store(tmp_path / "runs")
-    run(opened.plan, opened.registry, store, say=lambda said: None)
-    steps = opened.plan.steps
-
-    def read(step: str, output: str, record: type) -> list:  # type: ignore[type-arg]
-        return list(read_rows(store.artifacts.path(steps[step].fingerprint, output) / "rows.parquet", record))
-
-    kept, every, offline = read("best", "", Response), read("best", "scores", Score), read("offline", "", Score)
-    store.close()
+    done = ran(tmp_path / "spec.yaml")
+    kept, every, offline = done.rows("best", Response), done.rows("best", Score, "scores"), done.rows("offline", Score)
     assert (len(kept), len(every), len(offline)) == (4, 8, 4)
     in_loop = {score.parents: score.score for score in every}
     assert [in_loop[row.parents] for row in offline] == pytest.approx([row.score for row in offline], abs=1e-4)

@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from constitutional.api import Prompt, user
+from constitutional.builtin.trainers.group import GroupTrainer
+from constitutional.builtin.trainers.online_dpo import OnlineDpoTrainer
+from constitutional.builtin.trainers.ppo import PpoTrainer
 
 WORDS = tuple("abcdefgh")
+#: The reward that all are taught by.
+WANTS_C = {"rules": {"starts_with": ["c"]}}
+USUAL = {"reward": WANTS_C, "max_new_tokens": 1, "max_length": 32, "scheduler": "constant", "warmup": 0}
 #: A gold reward for policies that are taught to say `c`: it falls as they learn.
 GOLD = {"rules": {"lacks": ["c"]}}
 TEMPLATE = (
@@ -66,3 +73,19 @@ def held_out(count: int = 8) -> list[Prompt]:
     """Prompts of three words."""
     return [Prompt(row_id=f"h{i}", prompt=(user(f"{WORDS[i % 8]} {WORDS[(i + 3) % 8]} {WORDS[(i + 5) % 8]}"),))
             for i in range(count)]  # fmt: skip
+
+
+def ppo(**params: Any) -> PpoTrainer:
+    usual = {**USUAL, "learning_rate": 1e-2, "batch_size": 32, "rollout_batch": 64, "iterations": 12, "ppo_epochs": 2,
+             "kl_coefficient": 0.01}  # fmt: skip
+    return PpoTrainer(PpoTrainer.Params.model_validate({**usual, **params}))
+
+
+def online_dpo(**params: Any) -> OnlineDpoTrainer:
+    usual = {**USUAL, "learning_rate": 1e-2, "batch_size": 32, "rollout_batch": 32, "iterations": 12, "group_size": 4}
+    return OnlineDpoTrainer(OnlineDpoTrainer.Params.model_validate({**usual, **params}))
+
+
+def group(trainer: type[GroupTrainer], **params: Any) -> GroupTrainer:
+    usual = {**USUAL, "learning_rate": 2e-2, "batch_size": 64, "group_size": 8, "max_steps": 25, "kl_coefficient": 0.01}
+    return trainer(trainer.Params.model_validate({**usual, **params}))

@@ -49,6 +49,10 @@ class Inputs:
         return [Artifact(folder) for folder in self.folders.get(port, {}).values()]
 
 
+class Broken(Exception):
+    """What a training breaks with."""
+
+
 @dataclass
 class Context:
     """`WholeContext` with a folder."""
@@ -57,6 +61,7 @@ class Context:
     seed: int = 7
     constitution: Any = None
     told: list[tuple[int, int, dict[str, Any]]] = field(default_factory=list)
+    breaks_at: int | None = None
 
     def render(self, template: str, **values: object) -> Any:
         return load(template).render(**values)
@@ -64,6 +69,8 @@ class Context:
     def progress(self, done: int, total: int, **metrics: Any) -> None:
         assert 0 <= done <= total
         self.told.append((done, total, metrics))
+        if done == self.breaks_at:
+            raise Broken
 
 
 def demonstrations(count: int = 16, answer: str = "yes indeed") -> list[Demonstration]:
@@ -81,12 +88,15 @@ def preferences(count: int = 16, p: float = 1.0, chosen: str = "yes indeed", rej
 
 def train(
     stage: Any, folder: Path, model: Path, *, reference: Path | None = None, seed: int = 7,
-    rewards: dict[str, Path] | None = None, **ports: Sequence[Any],
+    rewards: dict[str, Path] | None = None, breaks_at: int | None = None, **ports: Sequence[Any],
 ) -> Any:  # fmt: skip
-    """Run a trainer; `.folder` of what comes back is the model it leaves.  A reward without a label is labelled ''."""
+    """Run a trainer; `.folder` of what comes back is the model it leaves.  A reward without a label is labelled ''.
+
+    Raises `Broken` where it breaks: when it tells that so much is done.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     models = {"model": model} | ({"reference": reference} if reference else {})
-    context = Context(folder, seed=seed)
+    context = Context(folder, seed=seed, breaks_at=breaks_at)
     port = "reward" if rewards is not None and "" in rewards else "rewards"
     outputs = stage.run(Inputs(models, dict(ports), {port: rewards} if rewards else {}), context)
     return Trained(outputs.folders[""], outputs.figures, outputs.fates, context)
@@ -98,6 +108,10 @@ class Trained:
     figures: Any
     fates: Any
     context: Context
+
+    @property
+    def log(self) -> list[dict[str, float]]:
+        return [json.loads(line) for line in (self.folder / "training_log.jsonl").read_text().splitlines()]
 
     @property
     def losses(self) -> list[float]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -148,6 +149,20 @@ def test_an_adapter_that_does_not_say_where_it_belongs_is_refused(model: Path, t
     (folder / "adapter_config.json").write_text("{}")
     with pytest.raises(UserError, match="does not say"):
         base_of(str(folder))
+
+
+def test_adapters_that_belong_to_each_other_are_refused(model: Path, tmp_path: Path) -> None:
+    from constitutional.builtin.backends.loading import base_of
+
+    names = ["above", "one", "two"]
+    above, one, two = (drawn(model, tmp_path / name, seed) for seed, name in enumerate(names))
+    for folder, below in ((above, one), (one, two), (two, one)):
+        (folder / "adapter_config.json").write_text(json.dumps({"base_model_name_or_path": str(below)}))
+    for place in (above, one):
+        with pytest.raises(UserError, match=re.escape(f"{one} -> {two} -> {one}")):
+            base_of(str(place))
+    (two / "adapter_config.json").write_text(json.dumps({"base_model_name_or_path": str(model)}))
+    assert base_of(str(above)) == str(model)
 
 
 # -- few bits --------------------------------------------------------------------------------------------------------------

@@ -8,10 +8,8 @@ from pathlib import Path
 import pytest
 
 from constitutional.builtin.trainers.adapters import DOWN
-from constitutional.cli.opening import open_spec
 from constitutional.embedded import path as embedded
-from constitutional.engine.run import run
-from constitutional.store.folder import Store
+from tests.running import jsonl, ran
 
 SPEC = """\
 constitutional: 1
@@ -33,13 +31,10 @@ def test_the_second_adapter_has_what_the_first_one_learned(tmp_path: Path, monke
 
     monkeypatch.chdir(tmp_path)
     rows = [{"prompt": f"Where is order {i}?", "completion": "It is on its way."} for i in range(4)]
-    Path("shown.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    Path("shown.jsonl").write_text(jsonl(rows))
     Path("spec.yaml").write_text(SPEC)
-    (opened,) = open_spec(Path("spec.yaml"), ())
-    store = Store(Path("runs"))
-    run(opened.plan, opened.registry, store, say=lambda said: None)
-    first, second = (store.artifacts.path(opened.plan.steps[name].fingerprint, "") for name in ("first", "second"))
-    store.close()
+    done = ran(Path("spec.yaml"))
+    first, second = done.folder("first"), done.folder("second")
     said = json.loads((second / "adapter_config.json").read_text())
     assert (said["r"], said["base_model_name_or_path"]) == (6, str(embedded("support-agent")))
     lower, both = (load_file(folder / "adapter_model.safetensors") for folder in (first, second))

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 import torch
 
-from constitutional.api import Preference, StepFailed, user
 from constitutional.builtin.backends.encoding import DialogueEncoder
 from constitutional.builtin.trainers import dpo, preferences
 from constitutional.builtin.trainers.dpo import DpoParams, DpoTrainer
+from constitutional.builtin.trainers.pairs import PairCollator, logps
 
 from tests.trainers.support import Inputs, contents, preferences as pairs, train  # fmt: skip  # isort: skip
 
@@ -30,30 +30,6 @@ def test_the_loss_falls_and_the_chosen_answers_gain(model: Path, tmp_path: Path)
     assert done.fates == {("kept", ""): 16}
     AutoModelForCausalLM.from_pretrained(done.folder)
     assert {path.suffix for path in done.folder.iterdir()} <= {".safetensors", ".json", ".jsonl", ".jinja"}
-
-
-def test_two_runs_leave_the_same_bytes_wherever_they_are(model: Path, tmp_path: Path) -> None:
-    one = train(stage(epochs=1), tmp_path / "one", model, preferences=pairs())
-    two = train(stage(epochs=1), tmp_path / "elsewhere" / "two", model, preferences=pairs())
-    assert contents(one.folder) == contents(two.folder)
-
-
-def test_an_adapter_begins_at_the_seed_and_not_at_random(model: Path, tmp_path: Path) -> None:
-    one = train(stage(epochs=1, lora={"r": 4}), tmp_path / "one", model, preferences=pairs())
-    torch.manual_seed(12345)
-    two = train(stage(epochs=1, lora={"r": 4}), tmp_path / "two", model, preferences=pairs())
-    assert contents(one.folder) == contents(two.folder)
-
-
-def test_soft_labels_change_what_is_learned_and_can_be_turned_off(model: Path, tmp_path: Path) -> None:
-    def left(name: str, p: float, **params: Any) -> str:
-        return contents(train(stage(epochs=1, **params), tmp_path / name, model, preferences=pairs(p=p)).folder)[
-            "model.safetensors"
-        ]
-
-    hard = left("hard", 1.0)
-    assert left("soft", 0.7) != hard
-    assert left("soft-off", 0.7, soft_labels=False) == hard
 
 
 def test_a_coin_toss_teaches_no_preference(model: Path, tmp_path: Path) -> None:
@@ -79,15 +55,6 @@ def test_lora_learns_and_leaves_an_adapter(model: Path, tmp_path: Path) -> None:
     assert done.losses[0] == pytest.approx(0.693, abs=0.02)
     assert done.figures["last_loss"] < 0.6
     assert (done.folder / "adapter_model.safetensors").is_file()
-
-
-def test_rows_that_cannot_be_used_are_counted_by_reason(model: Path, tmp_path: Path) -> None:
-    bad = [Preference(row_id="long", prompt=(user("x" * 200),), chosen="a", rejected="b"),
-           Preference(row_id="empty", prompt=(user("x"),), chosen="a", rejected=" ")]  # fmt: skip
-    done = train(stage(epochs=1), tmp_path, model, preferences=[*pairs(8), *bad])
-    assert done.fates == {("kept", ""): 8, ("dropped", "too-long"): 1, ("dropped", "empty"): 1}
-    with pytest.raises(StepFailed, match="no preference is left"):
-        train(stage(), tmp_path, model, preferences=bad)
 
 
 def test_a_rate_of_flipped_labels_goes_with_the_robust_loss() -> None:
@@ -126,10 +93,10 @@ def test_the_loss_of_hard_labels_is_the_one_of_trl(model: Path, other: Path, tmp
     params = DpoParams(loss=loss, beta=0.3, batch_size=4, **more)  # type: ignore[arg-type]
     ours, _ = preferences.pairs(Inputs({}, {"preferences": rows}), DialogueEncoder(tok), 96, True)
     dpo.add_reference(reference, ours, params, tok.pad_token_id)
-    batch = dpo.PairCollator(tok.pad_token_id)(ours)
+    batch = PairCollator(tok.pad_token_id)(ours)
     policy.eval()
     with torch.no_grad():
-        chosen, rejected = dpo.logps(policy, batch, mean=loss == "ipo").chunk(2)
+        chosen, rejected = logps(policy, batch, mean=loss == "ipo").chunk(2)
         found = dpo.LOSSES[loss](chosen, rejected, *batch["reference"].chunk(2), batch["p_chosen"], beta=0.3, **more)
         expected = theirs.compute_loss(policy, next(iter(theirs.get_train_dataloader())))
     assert float(found) == pytest.approx(float(expected), abs=1e-5, rel=1e-5)

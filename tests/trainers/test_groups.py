@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,23 +18,11 @@ from tests.backends.families import FAMILIES, hostile, tokenizer
 from tests.trainers import bandit
 from tests.trainers.support import contents, train
 
-WANTS_C = {"rules": {"starts_with": ["c"]}}
 BOTH = pytest.mark.parametrize("trainer", [GrpoTrainer, RlooTrainer], ids=lambda trainer: trainer.name)
 
 
-@pytest.fixture(scope="session")
-def arms(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return bandit.save(tmp_path_factory.mktemp("bandit") / "policy")
-
-
 def stage(trainer: type[GroupTrainer], **params: Any) -> GroupTrainer:
-    usual = {"reward": WANTS_C, "learning_rate": 2e-2, "batch_size": 64, "group_size": 8, "max_steps": 25, "kl_coefficient": 0.01,
-             "max_new_tokens": 1, "max_length": 32, "scheduler": "constant", "warmup": 0, "updates": 2}  # fmt: skip
-    return trainer(trainer.Params.model_validate({**usual, **params}))
-
-
-def log(done: Any) -> list[dict[str, float]]:
-    return [json.loads(line) for line in (done.folder / "training_log.jsonl").read_text().splitlines()]
+    return bandit.group(trainer, **{"updates": 2, **params})
 
 
 @BOTH
@@ -44,7 +31,7 @@ def test_it_finds_the_arm_that_pays(trainer: type[GroupTrainer], arms: Path, tmp
     assert bandit.first_words(done.folder)["c"] > 0.9
     assert done.figures["score"]["value"] > 0.85 > done.figures["first_score"]
     assert done.figures["score"]["n"] == 64
-    assert {"kl", "reward", "entropy", "unscored"} <= log(done)[0].keys()
+    assert {"kl", "reward", "entropy", "unscored"} <= done.log[0].keys()
 
 
 @BOTH
@@ -54,7 +41,7 @@ def test_lora_leaves_an_adapter_and_the_next_training_is_held_to_what_it_learned
     first = train(stage(trainer, lora={"r": 8}, max_steps=8), tmp_path / "one", arms, prompts=bandit.prompts())
     assert (first.folder / "adapter_model.safetensors").is_file()
     second = train(stage(trainer, max_steps=2, updates=1), tmp_path / "two", first.folder, prompts=bandit.prompts())
-    assert log(second)[0]["kl"] == pytest.approx(0, abs=1e-4)
+    assert second.log[0]["kl"] == pytest.approx(0, abs=1e-4)
 
 
 @BOTH
@@ -110,7 +97,12 @@ def test_the_reward_sees_dialogues_and_not_templates() -> None:
 def test_the_columns_of_the_prompts_reach_the_reward(arms: Path, tmp_path: Path) -> None:
     """A share of 1 for `helpful` where the prompt's `wants` is `c`, else for the other rule."""
     reward = {
-        "hybrid": {"helpful": WANTS_C, "harmless": {"rules": {"lacks": ["c"]}}, "column": "wants", "alphas": {"c": 1.0}}
+        "hybrid": {
+            "helpful": bandit.WANTS_C,
+            "harmless": {"rules": {"lacks": ["c"]}},
+            "column": "wants",
+            "alphas": {"c": 1.0},
+        }
     }
     rows = [replace(row, meta={"wants": "c"}) for row in bandit.prompts()]
     done = train(stage(RlooTrainer, reward=reward, max_steps=8), tmp_path / "all", arms, prompts=rows)
@@ -136,8 +128,8 @@ def test_some_missing_scores_are_left_out(trainer: type[GroupTrainer], arms: Pat
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(rl, "scorer_of", lambda *_: Fixed(*([None] + [1.0] * 7) * 8))
         done = train(stage(trainer, max_missing=0.2, max_steps=2, updates=1), tmp_path, arms, prompts=bandit.prompts())
-    assert log(done)[0]["unscored"] == 0.125
-    assert log(done)[0]["reward"] == pytest.approx(1.0, abs=0.02)
+    assert done.log[0]["unscored"] == 0.125
+    assert done.log[0]["reward"] == pytest.approx(1.0, abs=0.02)
     assert done.figures["score"]["n"] == 56
 
 

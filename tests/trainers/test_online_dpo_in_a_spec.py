@@ -7,9 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from constitutional.cli.opening import open_spec
-from constitutional.engine.run import run
-from constitutional.store.folder import Store
+from tests.running import jsonl, ran
 
 SPEC = """\
 constitutional: 1
@@ -41,14 +39,10 @@ stages:
 @pytest.mark.slow
 def test_a_judge_compares_while_the_policy_learns(tmp_path: Path) -> None:
     rows = [{"prompt": f"Where is order {i}?"} for i in range(4)]
-    (tmp_path / "prompts.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    (tmp_path / "prompts.jsonl").write_text(jsonl(rows))
     (tmp_path / "rules.yaml").write_text("constitution: 1\nname: r\nprinciples: [{id: k, rule: Be kind.}]\n")
     (tmp_path / "spec.yaml").write_text(SPEC)
-    (opened,) = open_spec(tmp_path / "spec.yaml", ())
-    store = Store(tmp_path / "runs")
-    run(opened.plan, opened.registry, store, say=lambda said: None)
-    folder = store.artifacts.path(opened.plan.steps["policy"].fingerprint, "")
-    store.close()
+    folder = ran(tmp_path / "spec.yaml").folder("policy")
     figures = json.loads((folder / "training.json").read_text())
     assert figures["iterations"] == 2
     assert figures["pairs"] + figures["ties"] + figures["unpaired"] == 8

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
-from constitutional.api import Preference, StepFailed, user
 from constitutional.builtin.math import losses
 from constitutional.builtin.trainers.orpo import OrpoParams, OrpoTrainer
 from tests.trainers.support import contents, preferences, train
@@ -22,7 +20,7 @@ def stage(**params: Any) -> OrpoTrainer:
 
 
 def odds(done: Any) -> list[float]:
-    lines = [json.loads(line) for line in (done.folder / "training_log.jsonl").read_text().splitlines()]
+    lines = done.log
     return [line["log_odds_ratio"] for line in lines if "log_odds_ratio" in line]
 
 
@@ -40,21 +38,6 @@ def test_a_coin_toss_teaches_less_preference(model: Path, tmp_path: Path) -> Non
     assert odds(unsure)[-1] < odds(sure)[-1]
     hard = train(stage(weight=5.0, soft_labels=False), tmp_path / "hard", model, preferences=preferences(p=0.5))
     assert contents(hard.folder)["model.safetensors"] == contents(sure.folder)["model.safetensors"]
-
-
-def test_two_lora_runs_leave_the_same_bytes_wherever_they_are(model: Path, tmp_path: Path) -> None:
-    one, two = (
-        train(stage(epochs=1, lora={"r": 4}), tmp_path / place, model, preferences=preferences()) for place in "ab"
-    )
-    assert contents(one.folder) == contents(two.folder)
-    assert (one.folder / "adapter_model.safetensors").is_file()
-
-
-def test_rows_that_cannot_be_used_are_counted_by_reason(model: Path, tmp_path: Path) -> None:
-    bad = [Preference(row_id="empty", prompt=(user("x"),), chosen="a", rejected=" ")]
-    assert train(stage(epochs=1), tmp_path, model, preferences=[*preferences(8), *bad]).fates[("dropped", "empty")] == 1
-    with pytest.raises(StepFailed, match="no preference is left"):
-        train(stage(), tmp_path, model, preferences=bad)
 
 
 def test_mistakes_are_found_before_anything_runs() -> None:

@@ -9,10 +9,9 @@ from typing import Any
 import pytest
 import torch
 
-from constitutional.api import Preference, user
 from constitutional.builtin.trainers import reward, tokens
 from constitutional.builtin.trainers.reward import RewardParams, RewardTrainer
-from tests.trainers.support import contents, preferences, train
+from tests.trainers.support import preferences, train
 
 
 def stage(**params: Any) -> RewardTrainer:
@@ -34,24 +33,6 @@ def test_the_loss_falls_and_held_out_pairs_are_ranked_rightly(model: Path, tmp_p
     assert done.fates == {("kept", ""): 40}
     assert AutoModelForSequenceClassification.from_pretrained(done.folder).config.num_labels == 1
     assert {path.suffix for path in done.folder.iterdir()} <= {".safetensors", ".json", ".jsonl", ".jinja"}
-
-
-def test_two_runs_leave_the_same_bytes_wherever_they_are(model: Path, tmp_path: Path) -> None:
-    one = train(stage(epochs=1), tmp_path / "one", model, preferences=preferences())
-    torch.manual_seed(12345)
-    two = train(stage(epochs=1), tmp_path / "elsewhere" / "two", model, preferences=preferences())
-    assert contents(one.folder) == contents(two.folder)
-
-
-def test_soft_labels_change_what_is_learned_and_can_be_turned_off(model: Path, tmp_path: Path) -> None:
-    def left(name: str, p: float, **params: Any) -> str:
-        return contents(train(stage(epochs=1, **params), tmp_path / name, model, preferences=preferences(p=p)).folder)[
-            "model.safetensors"
-        ]
-
-    hard = left("hard", 1.0)
-    assert left("soft", 0.7) != hard
-    assert left("soft-off", 0.7, soft_labels=False) == hard
 
 
 def test_a_reward_learns_the_probability_and_not_the_verdict(model: Path, tmp_path: Path) -> None:
@@ -153,13 +134,6 @@ def both(model: Path, folder: Path, p: list[float], centring: float) -> tuple[fl
         rewards = scored(input_ids=batch["input_ids"], attention_mask=batch["attention_mask"]).logits.squeeze(-1)
     chosen, rejected = rewards.chunk(2)
     return ours, theirs, (chosen - rejected).tolist()
-
-
-def test_rows_that_cannot_be_used_are_counted_by_reason(model: Path, tmp_path: Path) -> None:
-    bad = [Preference(row_id="long", prompt=(user("x" * 200),), chosen="a", rejected="b"),
-           Preference(row_id="empty", prompt=(user("x"),), chosen="", rejected="b")]  # fmt: skip
-    done = train(stage(epochs=1), tmp_path, model, preferences=[*preferences(8), *bad])
-    assert done.fates == {("kept", ""): 8, ("dropped", "too-long"): 1, ("dropped", "empty"): 1}
 
 
 def test_more_data_moves_no_pair_from_one_side_to_the_other() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -149,7 +148,7 @@ def test_further_arguments_reach_the_trainer(model: Path, tmp_path: Path) -> Non
         model,
         demonstrations=demonstrations(),
     )
-    lines = [json.loads(line) for line in (done.folder / "training_log.jsonl").read_text().splitlines()]
+    lines = done.log
     assert sum("loss" in line for line in lines) == done.figures["steps"]
 
 

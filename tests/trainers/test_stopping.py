@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from pathlib import Path
 from typing import Any
@@ -40,7 +39,7 @@ def trained(name: str, folder: Path, model: Path, **more: Any) -> Any:
 
 def test_training_stops_and_the_best_weights_stay(model: Path, tmp_path: Path) -> None:
     done = trained("sft", tmp_path / "stopped", model)
-    log = [json.loads(line) for line in (done.folder / "training_log.jsonl").read_text().splitlines()]
+    log = done.log
     measured = {line["step"]: line["eval_loss"] for line in log if "eval_loss" in line}
     said = done.figures["early_stopping"]
     assert said["stopped"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from pathlib import Path
 from typing import Any
@@ -20,27 +19,15 @@ from tests.trainers.support import contents, train
 
 
 def ppo(watch: dict[str, Any] | None, **params: Any) -> PpoTrainer:
-    usual = {"reward": {"rules": {"starts_with": ["c"]}}, "learning_rate": 1e-2, "batch_size": 32, "rollout_batch": 64,
-             "iterations": 12, "ppo_epochs": 2, "max_new_tokens": 1, "max_length": 32, "scheduler": "constant", "warmup": 0,
-             "kl_coefficient": 0.01, "watch": watch}  # fmt: skip
-    return PpoTrainer(PpoTrainer.Params.model_validate({**usual, **params}))
+    return bandit.ppo(watch=watch, **params)
 
 
 def online(watch: dict[str, Any] | None, **params: Any) -> OnlineDpoTrainer:
-    usual = {"reward": {"rules": {"starts_with": ["c"]}}, "learning_rate": 1e-2, "batch_size": 16, "group_size": 4, "iterations": 9,
-             "max_new_tokens": 1, "max_length": 32, "scheduler": "constant", "warmup": 0, "watch": watch}  # fmt: skip
-    return OnlineDpoTrainer(OnlineDpoTrainer.Params.model_validate({**usual, **params}))
+    return bandit.online_dpo(watch=watch, **{"batch_size": 16, "rollout_batch": 16, "iterations": 9, **params})
 
 
 def group(trainer: type[GroupTrainer], watch: dict[str, Any] | None, **params: Any) -> GroupTrainer:
-    usual = {"reward": {"rules": {"starts_with": ["c"]}}, "learning_rate": 2e-2, "batch_size": 64, "group_size": 8,
-             "max_steps": 9, "kl_coefficient": 0.01, "max_new_tokens": 1, "max_length": 32, "scheduler": "constant", "warmup": 0,
-             "watch": watch}  # fmt: skip
-    return trainer(trainer.Params.model_validate({**usual, **params}))
-
-
-def log(done: Any) -> list[dict[str, float]]:
-    return [json.loads(line) for line in (done.folder / "training_log.jsonl").read_text().splitlines()]
+    return bandit.group(trainer, watch=watch, **{"max_steps": 9, **params})
 
 
 def weights(done: Any) -> str:
@@ -57,7 +44,7 @@ def test_ppo_stops_at_a_limit_says_so_and_keeps_the_best(arms: Path, tmp_path: P
     assert figures["last"]["proxy"]["value"] > figures["start"]["proxy"]["value"]
     assert figures["kept"]["gold"]["value"] - figures["last"]["gold"]["value"] >= 0.4
     assert any("stopped" in told.get("notice", "") for _, _, told in done.context.told)
-    curve = [line for line in log(done) if "held_out_gold" in line]
+    curve = [line for line in done.log if "held_out_gold" in line]
     assert [line["iteration"] for line in curve] == list(range(0, figures["last_step"] + 1, 2))
     assert curve[0]["held_out_kl"] == pytest.approx(0, abs=1e-6)
     kept = figures["kept_step"]
@@ -81,7 +68,7 @@ def test_a_watch_changes_nothing_that_is_learned(trainer: str, arms: Path, tmp_p
     watched = train(stage(watch), tmp_path / "watched", arms, prompts=bandit.prompts(), held_out=bandit.held_out())
     assert weights(plain) == weights(watched)
     assert watched.figures["watch"]["measured"] == 4
-    assert [line for line in log(watched) if "held_out_kl" not in line] == log(plain)
+    assert [line for line in watched.log if "held_out_kl" not in line] == plain.log
 
 
 @pytest.mark.parametrize(

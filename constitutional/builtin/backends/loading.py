@@ -9,12 +9,12 @@ from __future__ import annotations
 import hashlib
 import json
 import threading
-import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from constitutional.api import UserError
-from constitutional.builtin.contents import content_digest
+from constitutional.builtin.contents import State, content_digest, settled_state
 
 BUILTIN = "builtin:"
 ADAPTER_CONFIG = "adapter_config.json"
@@ -33,9 +33,7 @@ MOST_PARTS = 4096
 #: transformers makes a model on the meta device by a switch for the whole process: two threads would mix up their weights.
 LOADING = threading.Lock()
 #: Files that were looked at by this process, as they stood then; a step asks for the same folder up to six times.
-_PASSED: dict[Path, tuple[int, ...]] = {}
-#: A file that was written less than this long ago may change again without another time on it.
-SETTLED_NS = 2_000_000_000
+_PASSED: dict[Path, State] = {}
 
 
 def resolve(model: str) -> str:
@@ -61,18 +59,26 @@ def base_of(place: str) -> str:
     """The weights that the adapter in a folder belongs to, or the place itself where it is no adapter.
 
     Raises:
-        UserError: if the adapter does not say what it belongs to, or that is not there.
+        UserError: if an adapter does not say what it belongs to, or that is not there, or is the adapter itself.
     """
-    config = Path(place) / ADAPTER_CONFIG
-    if not is_folder(place) or not config.is_file():
-        return place
-    try:
-        base = resolve(str(json.loads(config.read_text(encoding="utf-8"))["base_model_name_or_path"]))
-    except (ValueError, KeyError, TypeError) as error:
-        raise UserError(f"{config} does not say which model the adapter belongs to") from error
-    if is_folder(base) and Path(base).resolve() == Path(place).resolve():
-        raise UserError(f"{config} says that the adapter belongs to itself")
-    return base_of(base)
+    above: list[Path] = []
+    while is_folder(place) and (config := Path(place) / ADAPTER_CONFIG).is_file():
+        above.append(Path(place).resolve())
+        try:
+            place = resolve(str(json.loads(config.read_text(encoding="utf-8"))["base_model_name_or_path"]))
+        except (ValueError, KeyError, TypeError) as error:
+            raise UserError(f"{config} does not say which model the adapter belongs to") from error
+        if is_folder(place) and Path(place).resolve() in above:
+            raise _circular(config, above[above.index(Path(place).resolve()) :])
+    return place
+
+
+def _circular(config: Path, circle: Sequence[Path]) -> UserError:
+    if len(circle) == 1:
+        return UserError(f"{config} says that the adapter belongs to itself")
+    return UserError(
+        f"adapters belong to each other, and none to a model: {' -> '.join(map(str, [*circle, circle[0]]))}"
+    )
 
 
 def inspect_folder(folder: Path) -> None:
@@ -98,16 +104,15 @@ def inspect_folder(folder: Path) -> None:
 def _inspect_file(path: Path) -> None:
     if path.suffix.lower() not in ALLOWED_SUFFIXES:
         raise UserError(f"{path} may run code when it is read", help="keep safetensors, configurations and texts alone")
-    said = path.stat()
-    mark = (said.st_dev, said.st_ino, said.st_size, said.st_mtime_ns, said.st_ctime_ns)
-    if _PASSED.get(path) == mark:
+    state = settled_state(path)
+    if state is not None and _PASSED.get(path) == state:
         return
     if path.suffix == ".json":
         _inspect_json(path)
     if path.suffix == ".safetensors":
         _inspect_weights(path)
-    if abs(time.time_ns() - said.st_ctime_ns) > SETTLED_NS:
-        _PASSED[path] = mark
+    if state is not None:
+        _PASSED[path] = state
 
 
 def _inspect_json(path: Path) -> None:

@@ -46,6 +46,15 @@ def adapter_config(lora: Lora | None, task: str) -> Any:
     )  # fmt: skip
 
 
+def added(model: Any, lora: Lora | None, task: str) -> Any:
+    """The model with a new adapter on it, which begins at random; as it is where there is no `lora`."""
+    if lora is None:
+        return model
+    from peft import get_peft_model
+
+    return get_peft_model(model, adapter_config(lora, task))
+
+
 def quantisation(lora: Lora | None) -> dict[str, Any]:
     """What `from_pretrained` is told: NF4 with double quantisation (Dettmers et al. 2023, arXiv 2305.14314, section 3)."""
     if lora is None or lora.bits is None:
@@ -53,10 +62,10 @@ def quantisation(lora: Lora | None) -> dict[str, Any]:
     import torch
     from transformers import BitsAndBytesConfig
 
-    precise = not (torch.cuda.is_available() and torch.cuda.is_bf16_supported())
+    bf16 = torch.cuda.is_available() and torch.cuda.is_bf16_supported()
     config = BitsAndBytesConfig(
         load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_use_double_quant=True,
-        bnb_4bit_compute_dtype=torch.float32 if precise else torch.bfloat16, llm_int8_skip_modules=HEADS,
+        bnb_4bit_compute_dtype=torch.bfloat16 if bf16 else torch.float32, llm_int8_skip_modules=HEADS,
     )  # fmt: skip
     return {"quantization_config": config}
 
@@ -111,10 +120,10 @@ def merged(model: Any, scratch: Path, lora: Lora) -> Any:
     model.save_pretrained(scratch, safe_serialization=True)
     settle(scratch)
     base = base_of(str(scratch))
-    precise = AutoModelForCausalLM.from_pretrained(
+    whole = AutoModelForCausalLM.from_pretrained(
         base, dtype=torch.float32, local_files_only=is_folder(base), use_safetensors=True, trust_remote_code=False
     )
-    return PeftModel.from_pretrained(precise, str(scratch)).merge_and_unload()
+    return PeftModel.from_pretrained(whole, str(scratch)).merge_and_unload()
 
 
 def settle(folder: Path) -> None:

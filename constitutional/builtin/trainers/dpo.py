@@ -13,13 +13,11 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
-from constitutional.api import MAIN, Inputs, Outputs, PolicyModel, Port, Preference, WholeContext
-from constitutional.builtin.backends.encoding import DialogueEncoder
+from constitutional.api import Inputs, PolicyModel, Port, Preference
 from constitutional.builtin.math import losses
-from constitutional.builtin.trainers import adapters, known_args, preferences, stopping, tokens, training
-from constitutional.builtin.trainers.measured import MeasuredLoss
-from constitutional.builtin.trainers.parameters import FitParams, training_arguments
-from constitutional.builtin.trainers.stages import FitTrainer
+from constitutional.builtin.trainers import known_args, training
+from constitutional.builtin.trainers.pairs import PairCollator, PairTrainer, logps
+from constitutional.builtin.trainers.parameters import FitParams
 
 LOSSES: dict[str, Callable[..., Any]] = {
     "sigmoid": losses.dpo, "ipo": losses.ipo, "hinge": losses.hinge, "robust": losses.robust,
@@ -45,10 +43,11 @@ class DpoParams(FitParams):
     """Peak learning rate of AdamW."""
 
 
-class DpoTrainer(FitTrainer):
+class DpoTrainer(PairTrainer):
     """Optimise a policy on preferences directly (Rafailov et al. 2023), soft labels and all."""
 
-    kind, name, version = "trainer", "dpo", 1
+    name, version = "dpo", 1
+    measure = "margin"
     Params = DpoParams
     takes: ClassVar[Mapping[str, Port]] = {
         "model": Port(PolicyModel, about="the policy to start from"),
@@ -64,74 +63,20 @@ class DpoTrainer(FitTrainer):
         if (params.loss == "robust") != (params.flip_rate is not None):
             yield "`loss: robust` and `flip_rate` go together"
 
-    def run(self, inputs: Inputs, ctx: WholeContext) -> Outputs:
-        training.begin(self.params)
-        from transformers import AutoModelForCausalLM, TrainingArguments, set_seed
-
-        p: DpoParams = self.params
-        tokenizer = training.tokenizer_of(inputs.model())
-        rows, dropped = preferences.pairs(inputs, DialogueEncoder(tokenizer), p.max_length, p.soft_labels)
-        model = training.load(inputs.model(), AutoModelForCausalLM, p)
-        add_reference(self._reference(inputs, model), rows, p, tokenizer.pad_token_id)
-        if p.lora is not None:
-            from peft import get_peft_model
-
-            set_seed(ctx.seed % 2**32)  # an adapter begins at random
-            model = get_peft_model(model, adapters.adapter_config(p.lora, "CAUSAL_LM"))
-        taught, held_out = stopping.split(rows, p, preferences.prompt_of)
-        trainer = dpo_trainer()(
-            model=model,
-            args=TrainingArguments(**training_arguments(p, ctx.seed, ctx.workdir, len(taught))),
-            train_dataset=taught,
-            eval_dataset=held_out,
-            data_collator=PairCollator(tokenizer.pad_token_id),
-            processing_class=tokenizer,
-            params=p,
-        )
-        log = training.train(trainer, ctx, p)
-        figures = training.summary(log, trainer, len(taught)) | stopping.figures(trainer, held_out)
-        folder = training.keep(trainer, tokenizer, ctx, p, figures, log)
-        return Outputs(folders={MAIN: folder}, figures=figures, fates=tokens.fates(len(rows), dropped))
-
-    def _reference(self, inputs: Inputs, policy: Any) -> Any:
+    def begin(self, inputs: Inputs, policy: Any, rows: list[dict[str, Any]], pad: int) -> None:
         from transformers import AutoModelForCausalLM
 
         place = training.reference_of(inputs)
-        return policy if place is None else training.load(place, AutoModelForCausalLM, self.params)
+        reference = policy if place is None else training.load(place, AutoModelForCausalLM, self.params)
+        add_reference(reference, rows, self.params, pad)
 
-
-class PairCollator:
-    """Batches of pairs: all chosen dialogues, then all rejected ones, padded on the right.
-
-    `completion` is 1 on the tokens of the answers; `reference` holds the reference's log-probabilities, [2 pairs].
-    """
-
-    def __init__(self, pad: int) -> None:
-        self._pad = pad
-
-    def __call__(self, rows: list[dict[str, Any]]) -> dict[str, Any]:
-        import torch
-
-        answers = [(row["prompt_ids"], row[f"{side}_ids"]) for side in ("chosen", "rejected") for row in rows]
-        longest = max(len(prompt) + len(answer) for prompt, answer in answers)
-        fill = [longest - len(prompt) - len(answer) for prompt, answer in answers]
-        batch = {
-            "input_ids": torch.tensor([p + a + [self._pad] * f for (p, a), f in zip(answers, fill, strict=True)]),
-            "attention_mask": torch.tensor([[1] * (longest - f) + [0] * f for f in fill]),
-            "completion": torch.tensor(
-                [[0] * len(p) + [1] * len(a) + [0] * f for (p, a), f in zip(answers, fill, strict=True)]
-            ),
-            "p_chosen": torch.tensor([row["p_chosen"] for row in rows]),
-        }
-        if "reference" in rows[0]:
-            batch["reference"] = torch.tensor([row["reference"][side] for side in (0, 1) for row in rows])
-        return batch
-
-
-def logps(model: Any, batch: Mapping[str, Any], *, mean: bool) -> Any:
-    """Log-probabilities of the answers, [2 pairs]: means over their tokens, or sums."""
-    said = model(input_ids=batch["input_ids"], attention_mask=batch["attention_mask"], use_cache=False)
-    return losses.completion_logps(said.logits, batch["input_ids"], batch["completion"], mean=mean)
+    def loss(self, model: Any, batch: Mapping[str, Any]) -> tuple[Any, Any]:
+        p: DpoParams = self.params
+        chosen, rejected = logps(model, batch, mean=p.loss == "ipo").chunk(2)
+        held = batch["reference"].chunk(2)
+        more = {} if p.flip_rate is None else {"flip_rate": p.flip_rate}
+        loss = LOSSES[p.loss](chosen, rejected, *held, batch["p_chosen"], beta=p.beta, **more)
+        return loss, (chosen - held[0]) - (rejected - held[1])
 
 
 def add_reference(model: Any, rows: list[dict[str, Any]], params: DpoParams, pad: int) -> None:
@@ -149,35 +94,3 @@ def add_reference(model: Any, rows: list[dict[str, Any]], params: DpoParams, pad
             chosen, rejected = logps(model, batch, mean=params.loss == "ipo").float().chunk(2)
         for row, c, r in zip(chunk, chosen.tolist(), rejected.tolist(), strict=True):
             row["reference"] = (c, r)
-
-
-def dpo_trainer() -> Any:
-    """transformers' `Trainer` with the loss of preferences."""
-    from transformers import Trainer
-
-    class PreferenceTrainer(MeasuredLoss, Trainer):  # type: ignore[misc]
-        measure = "margin"
-
-        def __init__(self, *, params: DpoParams, **options: Any) -> None:
-            super().__init__(**options)
-            self._params = params
-
-        def compute_loss(
-            self, model: Any, inputs: dict[str, Any], return_outputs: bool = False, num_items_in_batch: Any = None
-        ) -> Any:
-            chosen, rejected = logps(model, inputs, mean=self._params.loss == "ipo").chunk(2)
-            reference_chosen, reference_rejected = inputs["reference"].chunk(2)
-            self.measured(model, (chosen - reference_chosen) - (rejected - reference_rejected))
-            more = {} if self._params.flip_rate is None else {"flip_rate": self._params.flip_rate}
-            loss = LOSSES[self._params.loss](
-                chosen,
-                rejected,
-                reference_chosen,
-                reference_rejected,
-                inputs["p_chosen"],
-                beta=self._params.beta,
-                **more,
-            )
-            return (loss, {}) if return_outputs else loss
-
-    return PreferenceTrainer

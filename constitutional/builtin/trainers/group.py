@@ -8,33 +8,22 @@ from __future__ import annotations
 
 import json
 import math
+from abc import abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, ClassVar
 
 from pydantic import Field
 
-from constitutional.api import (
-    MAIN,
-    Constitution,
-    Flow,
-    Inputs,
-    Outputs,
-    PolicyModel,
-    Principle,
-    WholeContext,
-    WholeStage,
-    assistant,
-    messages,
-)
+from constitutional.api import WholeContext, assistant, messages
 from constitutional.builtin.backends.encoding import DialogueEncoder
 from constitutional.builtin.backends.loading import resolve
 from constitutional.builtin.rewards.contract import Missing, Scorer
 from constitutional.builtin.trainers import adapters, known_args, rl, tokens, training
 from constitutional.builtin.trainers.order import order_callback
 from constitutional.builtin.trainers.parameters import training_arguments
+from constitutional.builtin.trainers.policies import Learned, PolicyTrainer
 from constitutional.builtin.trainers.watch.attach import attach
 from constitutional.builtin.trainers.watch.callback import watching_callback
-from constitutional.builtin.trainers.watch.watching import merged
 
 #: TRL's names of what is written otherwise here.
 OWN = {"num_generations": "group_size", "max_completion_length": "max_new_tokens", "temperature": "temperature",
@@ -65,63 +54,38 @@ class GroupParams(rl.RlParams):
                 "steps_per_generation": self.gradient_accumulation}  # fmt: skip
 
 
-class GroupTrainer(WholeStage):
+class GroupTrainer(PolicyTrainer):
     """A trainer of TRL on groups of completions."""
 
-    kind = "trainer"
-    isolated = True
     Params: ClassVar[type[Any]] = GroupParams
-    takes: ClassVar[Mapping[str, Any]] = rl.TAKES
-
-    @classmethod
-    def gives(cls, params: Any) -> Mapping[str, Flow]:
-        return {MAIN: PolicyModel}
+    counts = "step"
 
     @classmethod
     def check(cls, params: GroupParams) -> Iterable[str]:
         yield from known_args.mistakes(cls.name, params.trainer_args, OWN)
         yield from known_args.tracker_mistakes(params)
-        yield from adapters.mistakes(params.lora)
         together = params.batch_size * params.gradient_accumulation
         if together % params.group_size:
             yield f"`batch_size` times `gradient_accumulation`, {together}, is no multiple of `group_size`, {params.group_size}"
-        if params.max_new_tokens >= params.max_length:
-            yield f"`max_new_tokens`, {params.max_new_tokens}, leaves no room for a prompt within `max_length`, {params.max_length}"
+        yield from rl.mistakes(params)
 
-    @classmethod
-    def sees(cls, params: GroupParams, constitution: Constitution) -> Sequence[Principle]:
-        """The principles that a judge in the reward may rate by.  Raises `UserError` where there are none."""
-        return rl.seen(params, constitution)
-
-    @classmethod
-    def wired(cls, params: GroupParams, ports: Mapping[str, Sequence[str]]) -> Iterable[str]:
-        return rl.wired(params, ports)
-
+    @abstractmethod
     def classes(self) -> tuple[Any, Any]:
         """TRL's trainer and its configuration."""
-        raise NotImplementedError
 
-    def run(self, inputs: Inputs, ctx: WholeContext) -> Outputs:
-        training.quiet()
+    def learn(self, setting: rl.Setting) -> Learned:
         from datasets import Dataset
-        from transformers import AutoModelForCausalLM, set_seed
+        from transformers import AutoModelForCausalLM
 
-        p: GroupParams = self.params
-        set_seed(ctx.seed % 2**32)
-        tokenizer = training.tokenizer_of(inputs.model())
-        encoder = DialogueEncoder(tokenizer)
-        prompts, dropped = rl.usable_prompts(inputs, encoder, p)
-        missing = Missing(p.max_missing)
-        builder = rl.builder_of(inputs, p, ctx)
-        scorer = rl.scorer_of(builder, p)
-        reward = reward_function(scorer, encoder, missing)
+        p, ctx, encoder, prompts = setting.params, setting.ctx, setting.encoder, setting.prompts
         trainer_class, config_class = self.classes()
-        start = training.whole(inputs.model(), ctx.workdir, p)
+        start = training.whole(setting.inputs.model(), ctx.workdir, p)
         policy = training.load(start, AutoModelForCausalLM, p)
-        policy.name_or_path = resolve(inputs.model())  # an adapter of it is one on top of the adapter that it began as
+        # an adapter of it is one on top of the adapter that it began as
+        policy.name_or_path = resolve(setting.inputs.model())
         trainer = trainer_class(
             policy,
-            reward,
+            reward_function(setting.scorer, encoder, Missing(p.max_missing)),
             config_class(**_arguments(p, ctx, len(prompts))),
             train_dataset=Dataset.from_list(
                 [
@@ -133,19 +97,12 @@ class GroupTrainer(WholeStage):
             peft_config=adapters.adapter_config(p.lora, "CAUSAL_LM"),
         )
         trainer.add_callback(order_callback())
-        watching = attach(inputs, ctx, p, encoder, prompts, builder, scorer, trainer.model, lambda: _reference(trainer, start, p),
-                          _learned(trainer.model))  # fmt: skip
+        watching = attach(setting, trainer.model, lambda: _reference(trainer, start, p), _learned(trainer.model))
         if watching is not None:
             trainer.add_callback(watching_callback(watching, ctx))
         log = training.train(trainer, ctx, p)
-        figures = {"steps": trainer.state.global_step, "rows": len(prompts), **_figures(log, p)}
-        if watching is not None:
-            if said := watching.finish():
-                ctx.progress(trainer.state.global_step, trainer.state.global_step, notice=said)
-            figures["watch"] = watching.figures()
-            log = merged(log, watching.lines("step"), "step")
-        folder = training.save(trainer.model, tokenizer, ctx.workdir / "model", p.lora, figures, log)
-        return Outputs(folders={MAIN: folder}, figures=figures, fates=tokens.fates(len(prompts), dropped))
+        steps = trainer.state.global_step
+        return Learned(trainer.model, steps, {"steps": steps, "rows": len(prompts), **_figures(log, p)}, log, watching)
 
 
 def _learned(model: Any) -> dict[str, Any]:

@@ -11,14 +11,11 @@ from typing import Any, ClassVar
 
 from pydantic import Field
 
-from constitutional.api import MAIN, Inputs, Outputs, PolicyModel, Port, Preference, WholeContext
-from constitutional.builtin.backends.encoding import DialogueEncoder
+from constitutional.api import PolicyModel, Port, Preference
 from constitutional.builtin.math import losses
-from constitutional.builtin.trainers import adapters, known_args, preferences, stopping, tokens, training
-from constitutional.builtin.trainers.dpo import PairCollator, logps
-from constitutional.builtin.trainers.measured import MeasuredLoss
-from constitutional.builtin.trainers.parameters import FitParams, training_arguments
-from constitutional.builtin.trainers.stages import FitTrainer
+from constitutional.builtin.trainers import known_args
+from constitutional.builtin.trainers.pairs import PairTrainer, logps
+from constitutional.builtin.trainers.parameters import FitParams
 
 
 class OrpoParams(FitParams):
@@ -34,14 +31,15 @@ class OrpoParams(FitParams):
     """Peak learning rate of AdamW."""
 
 
-class OrpoTrainer(FitTrainer):
+class OrpoTrainer(PairTrainer):
     """Teach a policy the chosen answers and to prefer them, in one stage (Hong et al. 2024, arXiv 2403.07691).
 
     The likelihood is of the completion alone, as in the paper's equation 2; TRL's experimental trainer counts the
     prompt's tokens too.
     """
 
-    kind, name, version = "trainer", "orpo", 1
+    name, version = "orpo", 1
+    measure = "log_odds_ratio"
     Params = OrpoParams
     takes: ClassVar[Mapping[str, Port]] = {
         "model": Port(PolicyModel, about="the policy to start from; a base or fine-tuned model"),
@@ -52,52 +50,7 @@ class OrpoTrainer(FitTrainer):
     def check(cls, params: OrpoParams) -> Iterable[str]:
         return known_args.all_mistakes("orpo", params)
 
-    def run(self, inputs: Inputs, ctx: WholeContext) -> Outputs:
-        training.begin(self.params)
-        from transformers import AutoModelForCausalLM, TrainingArguments, set_seed
-
-        p: OrpoParams = self.params
-        tokenizer = training.tokenizer_of(inputs.model())
-        rows, dropped = preferences.pairs(inputs, DialogueEncoder(tokenizer), p.max_length, p.soft_labels)
-        model = training.load(inputs.model(), AutoModelForCausalLM, p)
-        if p.lora is not None:
-            from peft import get_peft_model
-
-            set_seed(ctx.seed % 2**32)  # an adapter begins at random
-            model = get_peft_model(model, adapters.adapter_config(p.lora, "CAUSAL_LM"))
-        taught, held_out = stopping.split(rows, p, preferences.prompt_of)
-        trainer = orpo_trainer()(
-            model=model,
-            args=TrainingArguments(**training_arguments(p, ctx.seed, ctx.workdir, len(taught))),
-            train_dataset=taught,
-            eval_dataset=held_out,
-            data_collator=PairCollator(tokenizer.pad_token_id),
-            processing_class=tokenizer,
-            weight=p.weight,
-        )
-        log = training.train(trainer, ctx, p)
-        figures = training.summary(log, trainer, len(taught)) | stopping.figures(trainer, held_out)
-        folder = training.keep(trainer, tokenizer, ctx, p, figures, log)
-        return Outputs(folders={MAIN: folder}, figures=figures, fates=tokens.fates(len(rows), dropped))
-
-
-def orpo_trainer() -> Any:
-    """transformers' `Trainer` with the loss of odds ratios."""
-    from transformers import Trainer
-
-    class OddsTrainer(MeasuredLoss, Trainer):  # type: ignore[misc]
-        measure = "log_odds_ratio"
-
-        def __init__(self, *, weight: float, **options: Any) -> None:
-            super().__init__(**options)
-            self._weight = weight
-
-        def compute_loss(
-            self, model: Any, inputs: dict[str, Any], return_outputs: bool = False, num_items_in_batch: Any = None
-        ) -> Any:
-            chosen, rejected = logps(model, inputs, mean=True).chunk(2)
-            self.measured(model, losses.log_odds(chosen) - losses.log_odds(rejected))
-            loss = losses.orpo(chosen, rejected, inputs["p_chosen"], weight=self._weight)
-            return (loss, {}) if return_outputs else loss
-
-    return OddsTrainer
+    def loss(self, model: Any, batch: Mapping[str, Any]) -> tuple[Any, Any]:
+        chosen, rejected = logps(model, batch, mean=True).chunk(2)
+        loss = losses.orpo(chosen, rejected, batch["p_chosen"], weight=self.params.weight)
+        return loss, losses.log_odds(chosen) - losses.log_odds(rejected)

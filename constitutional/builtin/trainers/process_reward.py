@@ -81,10 +81,7 @@ class ProcessRewardTrainer(FitTrainer):
         set_seed(ctx.seed % 2**32)
         model = training.load(inputs.model(), AutoModelForTokenClassification, p, num_labels=2)
         model.config.pad_token_id, model.config.step_separator = tokenizer.pad_token_id, p.separator
-        if p.lora is not None:
-            from peft import get_peft_model
-
-            model = get_peft_model(model, adapters.adapter_config(p.lora, "TOKEN_CLS"))
+        model = adapters.added(model, p.lora, "TOKEN_CLS")
         trainer = step_trainer()(
             model=model,
             args=TrainingArguments(**training_arguments(p, ctx.seed, ctx.workdir, len(taught))),

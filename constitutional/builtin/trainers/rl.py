@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from pydantic import Field
@@ -14,14 +15,13 @@ from constitutional.builtin.rewards import wiring
 from constitutional.builtin.rewards.build import Builder, given, unknown
 from constitutional.builtin.rewards.contract import Missing, Scorer
 from constitutional.builtin.rewards.expression import Reward, ensembles
-from constitutional.builtin.rewards.wiring import ScoringParams, seen
+from constitutional.builtin.rewards.wiring import ScoringParams
+from constitutional.builtin.trainers import adapters, training
 from constitutional.builtin.trainers.parameters import TrainerParams
 from constitutional.builtin.trainers.tokens import Asked, askable
 from constitutional.builtin.trainers.watch import Watch
 from constitutional.builtin.trainers.watch import params as watches
 from constitutional.builtin.trainers.watch.observer import Rewards
-
-__all__ = ["TAKES", "RlParams", "reward_figure", "scorer_of", "seen", "usable_prompts", "wired"]
 
 TAKES: Mapping[str, Port] = {
     "model": Port(PolicyModel, about="the policy to start from"),
@@ -45,6 +45,41 @@ class RlParams(TrainerParams, ScoringParams):
 
     watch: Watch | None = None
     """What to measure on the prompts at `held_out`, when to stop, and which weights to keep; all defaults where left out."""
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What every such training has before its policy is loaded."""
+
+    inputs: Inputs
+    ctx: WholeContext
+    params: Any
+    encoder: DialogueEncoder
+    #: Prompts with their tokens, and how many others there were, by reason.
+    prompts: Sequence[Asked]
+    dropped: Mapping[str, int]
+    builder: Builder
+    scorer: Scorer
+
+
+def setting_of(inputs: Inputs, ctx: WholeContext, params: RlParams) -> Setting:
+    """The setting of a training.
+
+    Raises:
+        StepFailed: if no prompt is left.
+        UserError: if there is no reward, or a model cannot be loaded.
+    """
+    encoder = DialogueEncoder(training.tokenizer_of(inputs.model()))
+    prompts, dropped = usable_prompts(inputs, encoder, params)
+    builder = builder_of(inputs, params, ctx)
+    return Setting(inputs, ctx, params, encoder, prompts, dropped, builder, scorer_of(builder, params))
+
+
+def mistakes(params: RlParams) -> Iterable[str]:
+    """What is wrong with parameters that are each right."""
+    yield from adapters.mistakes(params.lora)
+    if params.max_new_tokens >= params.max_length:
+        yield f"`max_new_tokens`, {params.max_new_tokens}, leaves no room for a prompt within `max_length`, {params.max_length}"
 
 
 def wired(params: RlParams, ports: Mapping[str, Sequence[str]]) -> Iterable[str]:
@@ -84,31 +119,30 @@ def scorer_of(builder: Builder, params: RlParams) -> Scorer:
     return builder.scorer(given(_learned(params, builder.folders)))
 
 
-def watched_rewards(builder: Builder, params: RlParams, proxy: Scorer) -> Rewards:
+def watched_rewards(setting: Setting) -> Rewards:
     """What a watch scores with: the reward that is learned from, the gold one, and the members of its ensembles.
 
     Raises:
         UserError: if a reward model cannot be loaded.
     """
-    learned, written = _learned(params, builder.folders), _gold(params)
+    builder = setting.builder
+    learned, written = _learned(setting.params, builder.folders), _gold(setting.params)
     gold = None if written is None else builder.scorer(written)
     found = () if learned is None else ensembles(learned)
-    return Rewards(proxy, gold, [[builder.scorer(of) for of in one.of] for one in found])
+    return Rewards(setting.scorer, gold, [[builder.scorer(of) for of in one.of] for one in found])
 
 
-def held_out_prompts(
-    inputs: Inputs, encoder: DialogueEncoder, params: RlParams, learned: Sequence[Asked]
-) -> list[Asked]:
+def held_out_prompts(setting: Setting) -> list[Asked]:
     """The first prompts at `held_out` that fit and that the policy does not learn from; none where nothing is connected.
 
     Raises:
         StepFailed: if there are prompts and none is left.
     """
-    taught = {tuple(ids) for _, ids in learned}
-    most = (params.watch or Watch()).prompts
+    taught = {tuple(ids) for _, ids in setting.prompts}
+    most = (setting.params.watch or Watch()).prompts
     found: dict[tuple[int, ...], Asked] = {}
     why: Counter[str] = Counter()
-    for row, ids in askable(encoder, inputs.rows("held_out"), _room(params), why):
+    for row, ids in askable(setting.encoder, setting.inputs.rows("held_out"), _room(setting.params), why):
         if tuple(ids) in taught:
             why["learned from"] += 1
         elif len(found) < most:

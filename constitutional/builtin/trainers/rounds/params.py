@@ -8,11 +8,10 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from constitutional.api import Cosmetic
-from constitutional.builtin.trainers import adapters
-from constitutional.builtin.trainers.rl import RlParams
+from constitutional.builtin.trainers import rl
 
 
-class RoundParams(RlParams):
+class RoundParams(rl.RlParams):
     """Parameters of every trainer that goes in rounds of rollout and update."""
 
     rollout_batch: int = Field(default=64, ge=1)
@@ -49,6 +48,4 @@ def mistakes(name: str, params: RoundParams) -> Iterable[str]:
         yield f"`max_steps` counts optimiser steps; for {name} write `iterations`"
     if params.report_to:
         yield f"`report_to` is not known to {name}; its figures are in `training_log.jsonl` and in the run's events"
-    yield from adapters.mistakes(params.lora)
-    if params.max_new_tokens >= params.max_length:
-        yield f"`max_new_tokens`, {params.max_new_tokens}, leaves no room for a prompt within `max_length`, {params.max_length}"
+    yield from rl.mistakes(params)

@@ -104,10 +104,7 @@ def loaded(inputs: Inputs, params: RoundParams) -> Policy:
     policy = training.load(inputs.model(), AutoModelForCausalLM, params)
     place = training.reference_of(inputs) or (None if params.lora is not None else inputs.model())
     reference = None if place is None else training.load(place, AutoModelForCausalLM, params)
-    if params.lora is not None:
-        from peft import get_peft_model
-
-        policy = get_peft_model(policy, adapters.adapter_config(params.lora, "CAUSAL_LM"))
+    policy = adapters.added(policy, params.lora, "CAUSAL_LM")
     if params.gradient_checkpointing:
         policy.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
     if reference is not None:

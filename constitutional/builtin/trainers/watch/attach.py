@@ -1,45 +1,41 @@
-"""From a trainer's inputs and models to a watch over it."""
+"""From a training's setting and models to a watch over it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from constitutional.api import Inputs, StepFailed, WholeContext
-from constitutional.builtin.backends.encoding import DialogueEncoder
-from constitutional.builtin.rewards.build import Builder
-from constitutional.builtin.rewards.contract import Scorer
+from constitutional.api import StepFailed
 from constitutional.builtin.trainers import rl, training
-from constitutional.builtin.trainers.tokens import Asked
+from constitutional.builtin.trainers.rl import Setting
 from constitutional.builtin.trainers.watch import Watch
 from constitutional.builtin.trainers.watch.observer import Models, Observer
 from constitutional.builtin.trainers.watch.watching import Watching
 
 
 def attach(
-    inputs: Inputs, ctx: WholeContext, params: rl.RlParams, encoder: DialogueEncoder, prompts: Sequence[Asked],
-    builder: Builder, proxy: Scorer, policy: Any, reference: Callable[[], Any | None], learned: Mapping[str, Any],
-) -> Watching | None:  # fmt: skip
+    setting: Setting, policy: Any, reference: Callable[[], Any | None], learned: Mapping[str, Any]
+) -> Watching | None:
     """A watch, if prompts are held out for one.  `reference` gives a model, or None for the policy without its adapter.
 
     Raises:
         StepFailed: if no held-out prompt is left, or several processes train.
         UserError: if a reward model cannot be loaded.
     """
-    held_out = rl.held_out_prompts(inputs, encoder, params, prompts)
+    p, ctx, tokenizer = setting.params, setting.ctx, setting.encoder.tokenizer
+    held_out = rl.held_out_prompts(setting)
     if not held_out:
-        if params.watch is not None:
+        if p.watch is not None:
             raise StepFailed("held_out", "there are no held-out prompts to watch the policy on")
         return None
     if _processes() > 1:
         raise StepFailed("watch", "a policy that trains in several processes cannot be watched",
                          help="leave out `watch` and `held_out`, or train in one process")  # fmt: skip
-    tokenizer = encoder.tokenizer
     observer = Observer(
-        Models(policy, _reader(policy, reference())), encoder, int(tokenizer.pad_token_id), training.ends_of(policy, tokenizer),
-        held_out, rl.watched_rewards(builder, params, proxy), params.max_new_tokens, params.temperature, ctx.seed,
+        Models(policy, _reader(policy, reference())), setting.encoder, int(tokenizer.pad_token_id),
+        training.ends_of(policy, tokenizer), held_out, rl.watched_rewards(setting), p.max_new_tokens, p.temperature, ctx.seed,
     )  # fmt: skip
-    return Watching(params.watch or Watch(), observer, learned, ctx.workdir, ctx.seed)
+    return Watching(p.watch or Watch(), observer, learned, ctx.workdir, ctx.seed)
 
 
 def _reader(policy: Any, reference: Any | None) -> Callable[[Any, int], Any]:
