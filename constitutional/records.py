@@ -55,7 +55,7 @@ def messages(value: Any) -> Messages:
     """
     if isinstance(value, str):
         return (user(value),)
-    if not isinstance(value, Sequence) or not value:
+    if not (type(value) is list or isinstance(value, Sequence)) or not value:
         raise DataError("a dialogue is a text or a non-empty list of {role, content}")
     return tuple(_message(turn) for turn in value)
 
@@ -63,7 +63,9 @@ def messages(value: Any) -> Messages:
 def _message(turn: Any) -> Message:
     if isinstance(turn, Message):
         return turn
-    role, content = (turn.get("role"), turn.get("content")) if isinstance(turn, Mapping) else (None, None)
+    # To be asked for the class itself is quicker than for what it can do.
+    known = type(turn) is dict or isinstance(turn, Mapping)
+    role, content = (turn.get("role"), turn.get("content")) if known else (None, None)
     if role not in ("system", "user", "assistant") or not isinstance(content, str):
         raise DataError(f"a turn needs a role (system, user, assistant) and a text as content, not {turn!r:.80}")
     return Message(role, content)
@@ -110,7 +112,7 @@ class Record:
         row: dict[str, Any] = dict(zip(_columns(type(self)), _VALUES[type(self)](self), strict=True))
         for name, value in row.items():
             if type(value) is tuple:
-                row[name] = _plain(value)
+                row[name] = _plain(value) if value else []
         row["meta"] = _meta_text(self.meta) if self.meta else "{}"
         return row
 
@@ -121,7 +123,11 @@ class Record:
         Raises:
             DataError: if a column that the record needs is missing or has the wrong shape.
         """
-        values = {name: _READ.get(name, _same)(row[name]) for name in _columns(cls) if row.get(name) is not None}
+        values = {}
+        for name in _columns(cls):
+            value = row.get(name)
+            if value is not None:
+                values[name] = _READ[name](value) if name in _READ else value
         try:
             return cls(**values)
         except TypeError as error:
@@ -131,7 +137,8 @@ class Record:
         """A new record made from this one by `stage` (`kind/name`), with its id, parent and meta set."""
         parents = (self.row_id,)
         # What is shared is in the parent's id already.
-        content = {name: _plain(value) for name, value in values.items() if name != "meta"}
+        content = {name: value if type(value) is str else _plain(value) for name, value in values.items()}
+        content.pop("meta", None)
         for name in _shared(type(self), to):
             if name not in values:
                 values[name] = getattr(self, name)
@@ -311,9 +318,9 @@ CONVERSATIONAL = frozenset({"completion", "chosen", "rejected"})
 def trl_row(record: Record | Mapping[str, Any]) -> dict[str, Any]:
     """A record, or what its `to_row` gave, with completions as one-turn dialogues: conversational TRL columns."""
     row = record.to_row() if isinstance(record, Record) else dict(record)
-    for name in CONVERSATIONAL & row.keys():
-        if isinstance(row[name], str):
-            row[name] = [{"role": "assistant", "content": row[name]}]
+    for name in CONVERSATIONAL:
+        if isinstance(said := row.get(name), str):
+            row[name] = [{"role": "assistant", "content": said}]
     return row
 
 
@@ -323,7 +330,7 @@ def _plain(value: Any) -> Any:
         return value
     if isinstance(value, (Message, Round)):
         return value.to_json()
-    return [_plain(item) for item in value]
+    return [item if type(item) is str else _plain(item) for item in value]
 
 
 def _meta_text(meta: Mapping[str, Any]) -> str:
@@ -332,10 +339,6 @@ def _meta_text(meta: Mapping[str, Any]) -> str:
     except TypeError:
         return _META.encode(dict(meta))
     return made.decode() if b"null" not in made or finite(meta) else _META.encode(dict(meta))
-
-
-def _same(value: Any) -> Any:
-    return value
 
 
 def _text(value: Any) -> str:
@@ -349,6 +352,8 @@ def _text(value: Any) -> str:
 
 
 def _meta(value: Any) -> dict[str, Any]:
+    if value == "{}":
+        return {}
     return dict(json.loads(value)) if isinstance(value, str) else dict(value)
 
 

@@ -2,6 +2,9 @@
 
 A transaction costs about as much for fifty rows as for one.  Whoever waits a moment for it does not hold up the model: the
 next question goes out before the last answer is safe, it is only not handed on.
+
+An answer is handed on when it is safe.  A row is passed on at once: it follows from answers that are safe, and all that
+follows from it is written in its own transaction or a later one, so whatever survives a crash has all it was made from.
 """
 
 from __future__ import annotations
@@ -12,8 +15,8 @@ from collections.abc import Callable
 from constitutional.store.journal import Journal
 
 #: So long an answer may wait for others to share its transaction (seconds), and so many at most wait together.
-LINGER = 0.003
-TOGETHER = 64
+LINGER = 0.005
+TOGETHER = 256
 
 
 class Commit:
@@ -22,8 +25,6 @@ class Commit:
     def __init__(self, journal: Journal) -> None:
         self.journal = journal
         self._waiting: list[Callable[[BaseException | None], None]] = []
-        #: Rows that wait, each by a future alone: there is one for every call of a model, so a closure would be felt.
-        self._rows: list[asyncio.Future[None]] = []
         self._timer: asyncio.TimerHandle | None = None
         #: Whether the flush comes in the next turn of the loop.
         self._called = False
@@ -31,9 +32,10 @@ class Commit:
     def then(self, told: Callable[[BaseException | None], None]) -> None:
         """Call back when all that is pending now has survived, or with what went wrong."""
         self._waiting.append(told)
-        self._soon()
+        self.soon()
 
-    def _soon(self) -> None:
+    def soon(self) -> None:
+        """See to it that what is pending is written; where that fails, those who wait hear of it, or the step's end does."""
         if self._called:
             return
         if self.journal.pending >= TOGETHER:
@@ -44,20 +46,8 @@ class Commit:
         elif self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(LINGER, self._flush)
 
-    async def done(self) -> None:
-        """Wait until all that is pending now has survived.
-
-        Raises:
-            StoreFailed: if the disk takes no more.
-        """
-        safe: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._rows.append(safe)
-        self._soon()
-        await safe
-
     def _flush(self) -> None:
         waiting, self._waiting = self._waiting, []
-        rows, self._rows = self._rows, []
         self._timer, self._called = None, False
         failure: BaseException | None = None
         try:
@@ -66,10 +56,3 @@ class Commit:
             failure = error
         for told in waiting:
             told(failure)
-        for safe in rows:
-            if safe.done():
-                continue
-            if failure is None:
-                safe.set_result(None)
-            else:
-                safe.set_exception(failure)

@@ -100,7 +100,7 @@ class Execution:
         running = {step.name: self._row_step(step) for step in unit}
         connect(list(running.values()), self._stored_rows, self._sources())
         for step in unit:
-            done = self._store.journal.count(step.fingerprint)
+            done = self._store.journal.go_on(step.fingerprint)
             running[step.name].fresh = not done
             self._start(step, done)
         self._rows.update(running)
@@ -139,8 +139,10 @@ class Execution:
                 await asyncio.wait_for(ended.wait(), EXPORT_SECONDS)
             if row_step.account.settled - written >= EXPORT_ROWS and not ended.is_set():
                 written = row_step.account.settled
+                below = row_step.settled_below()
+                self._store.journal.flush()
                 async with self._finishing:
-                    await self._in_writer(export.extend, row_step.settled_below())
+                    await self._in_writer(export.extend, below)
 
     def _row_step(self, step: Step) -> RowStep:
         assert step.stage is not None

@@ -44,6 +44,8 @@ class Export:
         if total != account.rows_out:
             # Another process gave the same rows other places meanwhile.
             self.drop()
+            with self._store.journal.reader() as journal:
+                journal.keep_last(self._step.fingerprint)
             total = self._all()
         assert self._aside is not None
         output = Output(self._record.port, total, file_digest(self._aside / "main" / ROWS))

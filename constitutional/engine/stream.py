@@ -16,6 +16,7 @@ from typing import Any, cast
 from constitutional.constitution.model import Constitution
 from constitutional.engine import budget
 from constitutional.engine.account import Account
+from constitutional.engine.belt import Belt
 from constitutional.engine.context import Calls, OneRow
 from constitutional.engine.dispatch import Again, Dispatcher
 from constitutional.engine.limits import Limits
@@ -102,9 +103,11 @@ class RowStep:
         self._receivers: list[tuple[RowStep, int]] = []
         self._senders = 0
         self._all_sent = asyncio.Event()
+        #: Set when every row that was taken is passed on, and none will come.
+        self._drained = asyncio.Event()
         #: Set when there is nothing more to be read from finished steps.
         self.all_read = asyncio.Event()
-        self._ready: asyncio.Queue[Placed] = asyncio.Queue(maxsize=limits.rows_in_flight)
+        self._ready: Belt[Placed] = Belt(limits.rows_in_flight)
 
     def read(self, rows: StoredRows) -> None:
         """Take the rows of a finished step."""
@@ -139,7 +142,8 @@ class RowStep:
                 del self._unread[rows.index]
             self.all_read.set()
             await self._all_sent.wait()
-            await self._ready.join()
+            if self._open:
+                await self._drained.wait()
             for worker in workers:
                 worker.cancel()
         self.account.close(self.step.name)
@@ -167,7 +171,8 @@ class RowStep:
                 for receiver, index in self._receivers:
                     await receiver._accept((index, *order, place), made)
             self._open.discard(order)
-            self._ready.task_done()
+            if not self._open and self._all_sent.is_set():
+                self._drained.set()
 
     async def _outcome(self, order: Order, row: Record) -> Outcome:
         key = self._key(row)
@@ -175,12 +180,12 @@ class RowStep:
             place, said = known
             if place != order:
                 # Upstream is read from its artifact now and was a stream before, or the other way round.
-                self._journal.keep_outcome(self.step.fingerprint, key, order, said)
+                self._journal.move_outcome(self.step.fingerprint, key, order, said)
             return self._remembered(said)
         outcome = await self._process(row)
         if outcome.lasting:
             self._journal.keep_outcome(self.step.fingerprint, key, order, outcome.to_json())
-            await self._dispatcher.commit.done()
+            self._dispatcher.commit.soon()
         return outcome
 
     def _key(self, row: Record) -> str:

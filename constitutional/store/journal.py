@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import operator
 import sqlite3
 import struct
 import time
@@ -23,43 +22,35 @@ import orjson
 from constitutional.errors import RunError, StoreFailed
 from constitutional.ids import finite
 from constitutional.store import spending
-from constitutional.store.known import Known
+from constitutional.store.answers import FROM_FORMAT_3, TABLES, Answers
+from constitutional.store.portions import insert
 from constitutional.store.spending import Spent
 
-FORMAT = 3
+FORMAT = 4
 BUSY_SECONDS = 60.0
 #: A checkpoint waits for the disk: another thread makes it after so many letters of text, which are some 16 MiB of
 #: pages, since each page is written again for every transaction that touches it, ...
 CHECKPOINT_LETTERS = 4 * 1024**2
 #: ... and where nobody does, whoever writes does, after 256 MiB.
 CHECKPOINT_PAGES = 65_536
-#: Rows that go with one statement: SQLite takes them without giving the interpreter's lock away between them.
-PORTIONS = (64, 16, 4, 1)
-#: Values in each of these rows.
-_WIDTH = 3
 #: Rows of a portion that is read as one text.
 READ_TOGETHER = 64
-#: A journal with more answers than this is asked for each; one with less is read once for what it surely has not.
-MOST_READ = 50_000
-#: What another process wrote is seen so many seconds later at most: no later than the answers here that are on their way.
-LOOK_SECONDS = 0.003
+#: What another process wrote is seen so many seconds later at most: a part of what a call takes.
+LOOK_SECONDS = 0.01
 
 #: Where a row stands in its step: the position of its ancestor, then which output of which stage it is.
 Order = tuple[int, ...]
 
-_TABLES = """
-create table if not exists calls (key text not null unique, model text not null, answer text not null);
-"""
-
-_FIRST_ANSWER = "insert or ignore into calls values (?, ?, ?)"
-_REPLACE_ANSWER = "insert or replace into calls values (?, ?, ?)"
-
 #: One table a step, since dropping a table is quick and deleting its rows is not.
-_ROWS = 'create table if not exists "{0}" (place blob not null unique, row text not null unique, outcome text not null)'
-_FIND_ROW = 'select place, outcome from "{0}" where row = ?'
+_ROWS = 'create table if not exists "{0}" (place blob not null unique, row text not null, outcome text not null)'
+#: Who goes on with a step asks for its rows; nobody else does, and an index costs more than all else.
+_INDEX_ROWS = 'create index if not exists "{0}_row" on "{0}" (row)'
+_FIND_ROW = 'select place, outcome from "{0}" where row = ? order by rowid desc limit 1'
+_MOVE_ROW = 'delete from "{0}" where row = ?'
+_LAST_OF_ROWS = 'delete from "{0}" where rowid not in (select max(rowid) from "{0}" group by row)'
 _READ_ROWS = 'select place, outcome from "{0}" where place > ? and place < ? order by place'
 #: One row for many: with each that is fetched, the interpreter's lock is given away and has to be waited for.
-_READ_LINES = f"select max(place), group_concat(outcome, char(10)) from ({_READ_ROWS} limit {READ_TOGETHER})"
+_READ_LINES = f"select max(place), group_concat(outcome, char(10)) from ({_READ_ROWS} limit {READ_TOGETHER})"  # noqa: S608
 _COUNT_ROWS = 'select count(*) from "{0}"'
 _KEEP_ROW = 'insert or replace into "{0}" values (?, ?, ?)'
 
@@ -80,14 +71,14 @@ class Journal:
         self.path = path
         #: Values of rows, one after the other, by the statement that inserts one row.
         self._pending: dict[str, list[Any]] = {}
+        #: Steps and rows that get another place.
+        self._moved: list[tuple[str, str]] = []
         self._count = 0
-        #: What answers there may be; None where the journal has to be asked.
-        self._known: Known | None = None
         self._looked = 0.0
-        self._read_keys = False
         #: Steps whose table is there.
         self._steps: set[str] = set()
-        self._spent: dict[tuple[str, str, str, str], tuple[float, ...]] = {}
+        #: What the calls of a step to a model cost, call by call, by run, step, stage and model.
+        self._spent: dict[tuple[str, str, str, str], list[tuple[float, ...]]] = {}
         #: Letters that were kept since the last checkpoint.
         self._letters = 0
         with self._telling():
@@ -96,6 +87,7 @@ class Journal:
             self._db = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None, cached_statements=256)
             if not prepared:
                 self._prepare()
+            self._answers = Answers(self._db)
             self._version = self._data_version()
 
     def _prepare(self) -> None:
@@ -103,7 +95,7 @@ class Journal:
         self._db.execute("pragma synchronous = normal")
         self._db.execute(f"pragma wal_autocheckpoint = {CHECKPOINT_PAGES}")
         self._check_format()
-        self._db.executescript(_TABLES + spending.TABLE)
+        self._db.executescript(TABLES + spending.TABLE)
 
     def _data_version(self) -> int:
         """Changes when another connection has written."""
@@ -111,11 +103,27 @@ class Journal:
 
     def _check_format(self) -> None:
         found = self._db.execute("pragma user_version").fetchone()[0]
-        if found not in (0, FORMAT):
+        if found not in (0, 3, FORMAT):
             raise RunError(f"{self.path} has journal format {found}, this version reads {FORMAT}",
                            help="use the version that wrote it, or move the folder away")  # fmt: skip
+        if found == 3:
+            self._upgrade()
         if not found:
             self._db.execute(f"pragma user_version = {FORMAT}")
+
+    def _upgrade(self) -> None:
+        """Take over what an earlier version kept, whole or not at all."""
+        self._db.execute("begin immediate")
+        try:
+            # Another process may have done it while this one waited for its turn.
+            if self._db.execute("pragma user_version").fetchone()[0] == 3:
+                for statement in FROM_FORMAT_3.split(";"):
+                    self._db.execute(statement)
+                self._db.execute(f"pragma user_version = {FORMAT}")
+            self._db.execute("commit")
+        except BaseException:
+            self._roll_back()
+            raise
 
     @contextlib.contextmanager
     def _telling(self) -> Iterator[None]:
@@ -145,50 +153,34 @@ class Journal:
 
     def answer(self, key: str) -> dict[str, Any] | None:
         """What was answered under this key, or None."""
-        if self._surely_new(key):
-            return None
-        found = self._row("select answer from calls where key = ?", (key,))
-        return _read(found[0]) if found else None
+        try:
+            if time.monotonic() - self._looked > LOOK_SECONDS:
+                self._look()
+            found = None if self._answers.surely_new(key) else self._answers.find(key)
+        except sqlite3.Error as error:
+            raise self._failed(error) from error
+        return _read(found) if found is not None else None
 
-    def _surely_new(self, key: str) -> bool:
-        if not self._read_keys:
-            self._read_keys = True
-            self._known = self._keys()
-        if self._known is None or self._known.may_have(key):
-            return False
-        now = time.monotonic()
-        if now - self._looked < LOOK_SECONDS:
-            return True
-        self._looked = now
-        with self._telling():
-            if self._data_version() != self._version:
-                # Another process has answers of its own: from here on only the file knows.
-                self._known = None
-        return self._known is not None
-
-    def _keys(self) -> Known | None:
-        with self._telling():
-            if (self._db.execute("select max(rowid) from calls").fetchone()[0] or 0) > MOST_READ:
-                return None
-            known = Known()
-            for (key,) in self._db.execute("select key from calls"):
-                known.add(key)
-        return known
+    def _look(self) -> None:
+        """See what other processes have done."""
+        version, self._looked = self._data_version(), time.monotonic()
+        if version != self._version:
+            self._version = version
+            self._answers.catch_up()
 
     def keep_answer(self, key: str, model: str, answer: dict[str, Any], replace: bool = False) -> None:
         """Remember an answer with the next `flush`: the first one stays, unless this one is to replace it."""
-        statement = _REPLACE_ANSWER if replace else _FIRST_ANSWER
-        self._keep(statement, key, model, _text(answer))
-        if self._known is not None:
-            self._known.add(key)
+        text = _text(answer)
+        self._answers.keep(key, model, text, replace)
+        self._letters += len(text)
+        self._count += 1
 
     # -- what was spent ----------------------------------------------------------------------------------------------
 
     def add_spent(self, run: str, spent: Spent) -> None:
         """Add to what a run has spent with the next `flush`, in the transaction of the answers that it paid for."""
         key = (run, spent.step, spent.stage, spent.model)
-        sums, amounts = self._spent.get(key), spending.amounts(spent)
-        self._spent[key] = amounts if sums is None else tuple(map(operator.add, sums, amounts))
+        self._spent.setdefault(key, []).append(spending.amounts(spent))
 
     def spent(self, run: str | None = None) -> list[Spent]:
         """What a run has spent in its whole life, by step and model; without a name, what all runs here have asked."""
@@ -211,9 +203,28 @@ class Journal:
             return None  # Another process has finished the step and dropped its table.
         return (unpack(found[0]), _read(found[1])) if found else None
 
+    def go_on(self, step: str) -> int:
+        """How many rows of an unfinished step are done, which may be asked for one by one from now on."""
+        if self._has(step):
+            self._write(_INDEX_ROWS.format(_table(step)), ())
+        return self.count(step)
+
+    def move_outcome(self, step: str, row: str, order: Order, outcome: dict[str, Any]) -> None:
+        """The same as `keep_outcome` for a row that has another place already."""
+        self._moved.append((_table(step), row))
+        self.keep_outcome(step, row, order, outcome)
+
+    def keep_last(self, step: str) -> None:
+        """Of rows that are there twice, since another process gave them other places, keep those that came last."""
+        if self._has(step):
+            self._write(_LAST_OF_ROWS.format(_table(step)), ())
+
     def keep_outcome(self, step: str, row: str, order: Order, outcome: dict[str, Any]) -> None:
         """Remember what became of a row with the next `flush`."""
-        self._keep(_keep_row(step), pack(order), row, _text(outcome))
+        text = _text(outcome)
+        self._pending.setdefault(_keep_row(step), []).extend((pack(order), row, text))
+        self._letters += len(text)
+        self._count += 1
         if step not in self._steps:
             self._write(_ROWS.format(_table(step)), ())
             self._steps.add(step)
@@ -266,14 +277,9 @@ class Journal:
         """How much waits for the next `flush`."""
         return self._count
 
-    def _keep(self, statement: str, *values: Any) -> None:
-        self._pending.setdefault(statement, []).extend(values)
-        self._letters += len(values[-1])
-        self._count += 1
-
     def flush(self) -> None:
         """Commit what is pending in one transaction; on return it survives the process."""
-        if not self._pending and not self._spent:
+        if not self._count and not self._spent:
             return
         try:
             with self._telling():
@@ -282,26 +288,26 @@ class Journal:
                 self._write_pending()
                 self._db.execute("commit")
         except BaseException:
-            with contextlib.suppress(sqlite3.Error):
-                if self._db.in_transaction:
-                    self._db.execute("rollback")
+            self._roll_back()
             raise
-        self._pending, self._count, self._spent, self._looked = {}, 0, {}, time.monotonic()
+        self._answers.written()
+        self._pending, self._moved, self._spent, self._count = {}, [], {}, 0
+
+    def _roll_back(self) -> None:
+        with contextlib.suppress(sqlite3.Error):
+            if self._db.in_transaction:
+                self._db.execute("rollback")
 
     def _write_pending(self) -> None:
+        self._answers.write()
+        for table, row in self._moved:
+            self._db.execute(_MOVE_ROW.format(table), (row,))
         for statement, values in self._pending.items():
-            self._insert(statement, values)
+            insert(self._db, statement, 3, values)
         if self._spent:
-            self._db.executemany(spending.ADD, [(*key, *sums) for key, sums in self._spent.items()])
-
-    def _insert(self, statement: str, values: list[Any]) -> None:
-        """Rows, in portions of a few sizes, so that the statements stay prepared."""
-        start = 0
-        for portion in PORTIONS:
-            step = portion * _WIDTH
-            while len(values) - start >= step:
-                self._db.execute(_many(statement, portion), values[start : start + step])
-                start += step
+            self._db.executemany(
+                spending.ADD, [(*key, *map(sum, zip(*costs, strict=True))) for key, costs in self._spent.items()]
+            )
 
     @property
     def wants_checkpoint(self) -> bool:
@@ -315,9 +321,9 @@ class Journal:
 
     def _see_others(self) -> None:
         """Another process may have finished a step that is under way here, and dropped its table."""
-        version = self._data_version()
+        version = self._version
+        self._look()
         if version != self._version:
-            self._version, self._known = version, None
             for step in self._steps:
                 self._db.execute(_ROWS.format(_table(step)))
 
@@ -341,12 +347,6 @@ class Journal:
 @lru_cache(maxsize=256)
 def _keep_row(step: str) -> str:
     return _KEEP_ROW.format(_table(step))
-
-
-@lru_cache(maxsize=1024)
-def _many(statement: str, rows: int) -> str:
-    """The statement that inserts one row, for several."""
-    return statement + ", (?, ?, ?)" * (rows - 1)
 
 
 def _end(below: Order | None) -> bytes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -36,11 +37,19 @@ def test_the_last_message_can_be_said_again_and_is_no_template() -> None:
     assert generate(backend({"say": "<{last}>"}), [ask("{last} {0} %s \\1")])[0].text == "<{last} {0} %s \\1>"
 
 
-def test_one_of_several_answers_is_taken_by_seed() -> None:
+def test_one_of_several_answers_is_taken_by_seed_where_it_is_sampled() -> None:
     made = backend({"say": ["a", "b", "c"]})
-    texts = [generate(made, [ask("x", seed)])[0].text for seed in range(40)]
+    sampled = [replace(ask("x", seed), temperature=1.0) for seed in range(40)]
+    texts = [generate(made, [request])[0].text for request in sampled]
     assert set(texts) == {"a", "b", "c"}
-    assert texts == [found.text for found in generate(made, [ask("x", seed) for seed in range(40)])]
+    assert texts == [found.text for found in generate(made, sampled)]
+
+
+def test_without_sampling_the_dialogue_alone_decides() -> None:
+    """What the journal keeps for a question has no seed then: whoever asks first must not matter."""
+    made = backend({"say": ["a", "b", "c"]})
+    assert len({found.text for found in generate(made, [ask("x", seed) for seed in range(40)])}) == 1
+    assert {found.text for found in generate(made, [ask(f"x {n}") for n in range(40)])} == {"a", "b", "c"}
 
 
 def test_no_rule_and_a_rule_without_answer_are_unanswered() -> None:

@@ -62,7 +62,9 @@ def test_outcomes_are_written_as_their_rows_are(texts, portions):
     """Any number of rows an outcome, in whatever portions, completions as dialogues or as older versions kept them."""
     made = [
         [
-            Response(row_id=f"{n}.{m}", prompt=(user(asked),), completion=said, meta={"x": said}, flags=("empty",) * bare)
+            Response(
+                row_id=f"{n}.{m}", prompt=(user(asked),), completion=said, meta={"x": said}, flags=("empty",) * bare
+            )
             for m, (asked, said, bare) in enumerate(several)
         ]
         for n, several in enumerate(texts)

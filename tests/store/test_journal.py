@@ -62,7 +62,9 @@ def test_lines_are_what_the_outcomes_are(places, data):
         with journal.reader() as reader:
             portions = list(reader.lines("step", after, below))
             assert list(reader.lines("other")) == []
-        assert [json.loads(line) for _, lines in portions for line in lines.split(b"\n")] == [said for _, said in wanted]
+        assert [json.loads(line) for _, lines in portions for line in lines.split(b"\n")] == [
+            said for _, said in wanted
+        ]
         assert [place for place, _ in portions[-1:]] == [place for place, _ in wanted[-1:]]
         assert len(portions) == math.ceil(len(wanted) / READ_TOGETHER)
 
@@ -117,3 +119,29 @@ def test_two_processes_may_share_a_journal(tmp_path):
         other.keep_answer("b", "m", {"text": "2"})
         other.flush()
         assert (one.answer("b"), other.answer("a")) == ({"text": "2"}, {"text": "1"})
+
+
+def test_a_row_that_moves_has_one_place(tmp_path):
+    with Journal(tmp_path / "j.sqlite") as journal:
+        journal.keep_outcome("step", "a", (0, 1, 2), {"n": 1})
+        journal.flush()
+        journal.move_outcome("step", "a", (0, 5), {"n": 1})
+        journal.flush()
+        assert list(journal.outcomes("step")) == [((0, 5), {"n": 1})]
+
+
+def test_of_rows_that_two_processes_gave_different_places_the_last_stay(tmp_path):
+    with Journal(tmp_path / "j.sqlite") as one, Journal(tmp_path / "j.sqlite") as other:
+        for place, row in enumerate("abc"):
+            one.keep_outcome("step", row, (0, place), {"row": row})
+            one.flush()
+            other.keep_outcome("step", row, (0, 7, place), {"row": row})
+        other.flush()
+        assert one.count("step") == 6
+        with one.reader() as reader:
+            reader.keep_last("step")
+        assert [(place, said["row"]) for place, said in other.outcomes("step")] == [
+            ((0, 7, 0), "a"), ((0, 7, 1), "b"), ((0, 7, 2), "c")
+        ]  # fmt: skip
+        assert one.go_on("step") == 3
+        assert one.outcome("step", "b") == ((0, 7, 1), {"row": "b"})

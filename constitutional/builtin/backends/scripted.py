@@ -25,6 +25,7 @@ from constitutional.api import (
     Unanswered,
     UserError,
     digest,
+    to_json,
 )
 from constitutional.builtin.patterns import Pattern
 
@@ -36,7 +37,8 @@ class Rule(Params):
     """A regular expression, sought in the last message of the dialogue; empty fits all."""
 
     say: str | tuple[str, ...] = ""
-    """The answer, or several of which the row's seed takes one; `{last}` stands for the last message."""
+    """The answer, or several of which the row's seed takes one, or the dialogue where nothing is sampled (temperature 0);
+    `{last}` stands for the last message."""
 
     choose: dict[str, float] = Field(default_factory=dict)
     """Probabilities of options by their text; others share what is left."""
@@ -62,9 +64,9 @@ class ScriptedParams(BackendParams):
 
 
 class ScriptedBackend(Backend):
-    """Answers by rules, a function of the request and its seed alone."""
+    """Answers by rules, a function of the request alone: of its seed only where it is sampled."""
 
-    name, version, Params = "scripted", 1, ScriptedParams
+    name, version, Params = "scripted", 2, ScriptedParams
     gives = Capability.TEXT | Capability.CHOICES
     params: ScriptedParams
 
@@ -100,7 +102,8 @@ class ScriptedBackend(Backend):
             return rule
         texts = (rule.say,) if isinstance(rule.say, str) else rule.say
         last = request.messages[-1].content
-        text = texts[int(digest([request.seed, last])[:8], 16) % len(texts)].replace("{last}", last)
+        taken = digest([request.seed, last] if request.temperature > 0 else to_json(request.messages))
+        text = texts[int(taken[:8], 16) % len(texts)].replace("{last}", last)
         words = [len(turn.content.split()) for turn in request.messages]
         return Completion(text, "stop", sum(words), len(text.split()))
 
