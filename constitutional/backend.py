@@ -198,6 +198,9 @@ class Backend(ABC):
         """What to do about `NotNow`: a model in this process is asked once."""
         return Patience()
 
+    def expect(self) -> None:
+        """Questions will come soon: start what takes a while, without waiting for it; `close` ends it if none came."""
+
     async def open(self) -> None:
         """Load or connect; called once, before the first batch."""
 

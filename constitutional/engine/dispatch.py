@@ -79,6 +79,7 @@ class ModelQueue:
         #: Whether all that waits here waits for what others in flight will have cost.
         self._starved = False
         self._opening: asyncio.Task[None] | None = None
+        self._expected = False
         self._closing = False
         patience = backend.patience
         self._throttle = Throttle(backend.parallel, patience.adaptive)
@@ -237,6 +238,11 @@ class ModelQueue:
             return [error] * len(batch)
         return answers
 
+    def expect(self) -> None:
+        """Questions will come soon."""
+        self._expected = True
+        self._backend.expect()
+
     async def _open(self) -> None:
         if self._opening is None:
             self._opening = asyncio.create_task(self._open_in_turn())
@@ -344,6 +350,8 @@ class ModelQueue:
         opening, self._opening = self._opening, None
         if opening is not None:
             await asyncio.gather(opening, return_exceptions=True)
+        if opening is not None or self._expected:
+            self._expected = False
             await self._backend.close()
 
 

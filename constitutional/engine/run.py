@@ -154,6 +154,7 @@ class _Run:
         try:
             if any(_isolated(step) for name, step in self.plan.steps.items() if name not in self.done):
                 await execution.executor.open()
+            self._expect(dispatcher)
             while len(self.done) < len(self.plan.steps):
                 for unit in self._ready(running.values()):
                     running[asyncio.create_task(execution.unit(unit))] = unit
@@ -179,6 +180,15 @@ class _Run:
             for task in (beat, stopped, spent):
                 task.cancel()
             execution.close()
+
+    def _expect(self, dispatcher: Dispatcher) -> None:
+        """Tell the models that are asked as soon as the sources are read."""
+        read = {name for name, step in self.plan.steps.items() if step.shape is Shape.SOURCE}
+        todo = [step for name, step in self.plan.steps.items() if name not in self.done | read]
+        for unit in _units(todo, self.done | read):
+            for use in {use.fingerprint: use for step in unit for use in step.models.values()}.values():
+                if unit[0].shape is Shape.ROW and use.trained_by is None:
+                    dispatcher.queue(use).expect()
 
     async def _settle(self, unit: Sequence[Step], dispatcher: Dispatcher) -> None:
         """Mark a unit done, link its artifacts, and free the models that nobody needs any more."""

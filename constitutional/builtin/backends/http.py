@@ -1,27 +1,19 @@
-"""One POST of JSON to a model server: the answer's JSON, or why there is none.
-
-aiohttp, since a client's connection pool can cost ten times what the server does.  The whole call has a deadline and its
-answer a size; redirects are not followed, so that no key reaches another host; link-local addresses, where clouds keep
-their credentials, are refused.
-"""
+"""One POST of JSON to a model server: the answer's JSON, or why there is none, in the words of the engine."""
 
 from __future__ import annotations
 
 import email.utils
-import ipaddress
-import socket
 import time
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
-import aiohttp
 import orjson
-from yarl import URL
 
 from constitutional.api import JsonObject, NotNow, RunError, Unanswered, UserError, printable
-from constitutional.builtin.backends.deadline import Deadline
+from constitutional.wire.courier import lay
+from constitutional.wire.frames import Lost, Setting, is_link_local
 
-MOST_BYTES = 8 * 1024**2
 #: What a server says is quoted up to so many characters.
 QUOTED = 400
 #: Statuses that may pass by themselves, beside all of 500 and above.
@@ -42,15 +34,7 @@ class Client:
     def __init__(self, base_url: str, key: str | None, deadline: float, connections: int) -> None:
         self._base = checked_address(base_url)
         self._key = key
-        headers = {"content-type": "application/json", **({"authorization": f"Bearer {key}"} if key else {})}
-        connector = aiohttp.TCPConnector(limit=connections, resolver=_Resolver(), ttl_dns_cache=300)
-        self._deadline = Deadline(deadline)
-        timeout = aiohttp.ClientTimeout(total=None, sock_connect=min(deadline, 30.0))
-        # No cookies: a jar is searched with every request.
-        self._session = aiohttp.ClientSession(
-            connector=connector, timeout=timeout, headers=headers, trust_env=False, cookie_jar=aiohttp.DummyCookieJar()
-        )
-        self._urls: dict[str, URL] = {}
+        self._line = lay(Setting(self._base, key, deadline, connections))
 
     async def post(self, path: str, body: JsonObject) -> dict[str, Any]:
         """The answer to one request.
@@ -61,36 +45,24 @@ class Client:
             RunError: if it would refuse every request.
         """
         try:
-            with self._deadline.of_this_call():
-                async with self._session.post(
-                    self._url(path), data=orjson.dumps(body), allow_redirects=False
-                ) as response:
-                    content = await _read(response)
-        except TimeoutError as error:
-            raise NotNow("timeout", "no whole answer before the deadline", gone=True) from error
-        except (aiohttp.ClientError, OSError) as error:
-            raise self._lost(error) from error
-        except RuntimeError as error:
-            if not self._session.closed:
-                raise
-            raise self._lost(error) from error
-        if response.status != 200:
-            raise self._refusal(response.status, response.headers, content)
-        return _json(content)
+            reply = await self._line.post(path, orjson.dumps(body))
+        except Lost as lost:
+            raise self._why(lost) from lost
+        if reply.status != 200:
+            raise self._refusal(reply.status, reply.headers, reply.content)
+        return _json(reply.content)
 
-    def _url(self, path: str) -> URL:
-        if path not in self._urls:
-            self._urls[path] = URL(self._base + path)
-        return self._urls[path]
-
-    def _lost(self, error: Exception) -> NotNow:
-        return NotNow("connection", self._clean(f"{type(error).__name__}: {error}"), gone=True)
+    def _why(self, lost: Lost) -> Exception:
+        if lost.reason == "forbidden":
+            return _forbidden(lost.detail)
+        if lost.reason == "broken":
+            return RunError(f"{self._where()} could not be asked: {self._clean(lost.detail)}")
+        return NotNow(lost.reason, self._clean(lost.detail), gone=lost.reason != "too-large")
 
     async def close(self) -> None:
-        self._deadline.close()
-        await self._session.close()
+        await self._line.close()
 
-    def _refusal(self, status: int, headers: Any, content: bytes) -> Exception:
+    def _refusal(self, status: int, headers: Mapping[str, str], content: bytes) -> Exception:
         said, code = _words(content)
         said = self._clean(said)
         if status == 429 and code == "insufficient_quota":
@@ -137,11 +109,12 @@ def checked_address(base_url: str) -> str:
         raise UserError("`base_url` is not an http(s) address", help="write it as http://127.0.0.1:8000/v1")
     if parts.username or parts.password:
         raise UserError("`base_url` holds a user or password", help="give the key by `api_key_env`")
-    _refuse_link_local(parts.hostname)
+    if is_link_local(parts.hostname):
+        raise _forbidden(parts.hostname)
     return base_url.rstrip("/")
 
 
-def retry_after(headers: Any) -> float | None:
+def retry_after(headers: Mapping[str, str]) -> float | None:
     """Seconds that the server wishes for: a number, or a date."""
     said = headers.get("retry-after-ms")
     scale = 0.001 if said is not None else 1.0
@@ -191,34 +164,5 @@ def _json(content: bytes) -> dict[str, Any]:
     return said
 
 
-async def _read(response: aiohttp.ClientResponse) -> bytes:
-    length = response.content_length
-    if length is not None and length <= MOST_BYTES:
-        return await response.read()
-    parts, size = [], 0
-    async for part in response.content.iter_any():
-        parts.append(part)
-        size += len(part)
-        if size > MOST_BYTES:
-            response.close()
-            raise NotNow("too-large", f"the answer is larger than {MOST_BYTES // 1024**2} MiB")
-    return b"".join(parts)
-
-
-class _Resolver(aiohttp.ThreadedResolver):
-    """Names that stand for link-local addresses are refused, whatever the name."""
-
-    async def resolve(self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET) -> Any:
-        found = await super().resolve(host, port, family)
-        for address in found:
-            _refuse_link_local(address["host"])
-        return found
-
-
-def _refuse_link_local(host: str) -> None:
-    try:
-        address = ipaddress.ip_address(host.partition("%")[0])
-    except ValueError:
-        return
-    if address.is_link_local or address.is_multicast:
-        raise UserError(f"`base_url` leads to {host}, which is no address of a model server")
+def _forbidden(host: str) -> UserError:
+    return UserError(f"`base_url` leads to {host}, which is no address of a model server")

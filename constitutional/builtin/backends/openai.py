@@ -34,6 +34,7 @@ from constitutional.builtin.backends.words import chosen, named
 
 if TYPE_CHECKING:
     from constitutional.builtin.backends.http import Client
+    from constitutional.wire.courier import Ahead
 
 #: Tokens that an answer in words may take where an option is to be named.
 WORDS = 16
@@ -128,6 +129,7 @@ class OpenAIBackend(Backend):
     def __init__(self, params: BackendParams) -> None:
         super().__init__(params)
         self._client: Client | None = None
+        self._ahead: Ahead | None = None
         self._served = self.params.model
         self._weighs = self.params.choices in ("auto", "logprobs")
         self._groups = self.params.group_samples > 1
@@ -156,6 +158,11 @@ class OpenAIBackend(Backend):
         p = self.params
         return {"model": p.model, "api": p.api, "extra": p.extra, "revision": p.revision, "choices": p.choices}
 
+    def expect(self) -> None:
+        from constitutional.wire.courier import Ahead
+
+        self._ahead = self._ahead or Ahead()
+
     async def open(self) -> None:
         """Make the client.  Raises `UserError` where the address or the key is missing or wrong."""
         from constitutional.builtin.backends.http import Client
@@ -170,6 +177,9 @@ class OpenAIBackend(Backend):
         if self._client is not None:
             await self._client.close()
             self._client = None
+        if self._ahead is not None:
+            await self._ahead.close()
+            self._ahead = None
 
     async def generate(self, batch: Sequence[Request]) -> Sequence[Completion | Unanswered | NotNow]:
         import asyncio

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from constitutional.builtin.backends.deadline import Deadline
+from constitutional.wire.deadline import Deadline
 
 
 async def call(deadline, seconds):
