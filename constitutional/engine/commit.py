@@ -28,14 +28,24 @@ class Commit:
         self._timer: asyncio.TimerHandle | None = None
         #: Whether the flush comes in the next turn of the loop.
         self._called = False
+        self._failure: BaseException | None = None
 
     def then(self, told: Callable[[BaseException | None], None]) -> None:
         """Call back when all that is pending now has survived, or with what went wrong."""
         self._waiting.append(told)
-        self.soon()
+        self._soon()
 
     def soon(self) -> None:
-        """See to it that what is pending is written; where that fails, those who wait hear of it, or the step's end does."""
+        """See to it that what is pending is written.
+
+        Raises:
+            StoreFailed: if that failed the last time: there is no use in going on.
+        """
+        if self._failure is not None:
+            raise self._failure
+        self._soon()
+
+    def _soon(self) -> None:
         if self._called:
             return
         if self.journal.pending >= TOGETHER:
@@ -49,10 +59,10 @@ class Commit:
     def _flush(self) -> None:
         waiting, self._waiting = self._waiting, []
         self._timer, self._called = None, False
-        failure: BaseException | None = None
+        self._failure = None
         try:
             self.journal.flush()
         except BaseException as error:  # noqa: BLE001  (whoever waits must hear of it, whatever it is)
-            failure = error
+            self._failure = error
         for told in waiting:
-            told(failure)
+            told(self._failure)
