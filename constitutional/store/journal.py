@@ -32,7 +32,9 @@ BUSY_SECONDS = 60.0
 #: pages, since each page is written again for every transaction that touches it, ...
 CHECKPOINT_LETTERS = 4 * 1024**2
 #: ... and where nobody does, whoever writes does, after 256 MiB.
-CHECKPOINT_PAGES = 65_536
+CHECKPOINT_PAGES = 32_768
+#: Rows of two or three kilobytes fit: in pages of half the size each would leave most of one empty.
+PAGE_BYTES = 8192
 #: Rows of a portion that is read as one text.
 READ_TOGETHER = 64
 #: What another process wrote is seen so many seconds later at most: a part of what a call takes.
@@ -91,6 +93,7 @@ class Journal:
             self._version = self._data_version()
 
     def _prepare(self) -> None:
+        self._db.execute(f"pragma page_size = {PAGE_BYTES}")
         self._db.execute("pragma journal_mode = wal")
         self._db.execute("pragma synchronous = normal")
         self._db.execute(f"pragma wal_autocheckpoint = {CHECKPOINT_PAGES}")
