@@ -199,7 +199,10 @@ class Backend(ABC):
         return Patience()
 
     def expect(self) -> None:
-        """Questions will come soon: start what takes a while, without waiting for it; `close` ends it if none came."""
+        """Questions will come soon: start what takes a while, without waiting for it.
+
+        A backend that does so is closed even where it was never opened.
+        """
 
     async def open(self) -> None:
         """Load or connect; called once, before the first batch."""

@@ -32,6 +32,8 @@ class Belt(Generic[T]):
             taker = self._takers.popleft()
             if not taker.done():
                 taker.set_result(item)
+                # Whoever waited for room need not wait for this taker: there is room, and may never be less.
+                self._next_giver()
                 return
         self._items.append(item)
 
@@ -42,9 +44,12 @@ class Belt(Generic[T]):
             self._takers.append(taker)
             return await taker
         item = self._items.popleft()
+        self._next_giver()
+        return item
+
+    def _next_giver(self) -> None:
         while self._givers:
             giver = self._givers.popleft()
             if not giver.done():
                 giver.set_result(None)
-                break
-        return item
+                return

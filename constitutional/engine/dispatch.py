@@ -240,8 +240,9 @@ class ModelQueue:
 
     def expect(self) -> None:
         """Questions will come soon."""
-        self._expected = True
-        self._backend.expect()
+        if type(self._backend).expect is not Backend.expect and not self._expected:
+            self._expected = True
+            self._backend.expect()
 
     async def _open(self) -> None:
         if self._opening is None:

@@ -122,7 +122,7 @@ class Execution:
             await exporting
             self._store.journal.flush()
             async with self._finishing:
-                finished = await self._in_writer(export.finish, row_step.account)
+                finished = await self._in_writer(export.finish, row_step.account, row_step.depths)
         finally:
             ended.set()
             await asyncio.wait([exporting])

@@ -154,8 +154,8 @@ class _Run:
         try:
             if any(_isolated(step) for name, step in self.plan.steps.items() if name not in self.done):
                 await execution.executor.open()
-            self._expect(dispatcher)
             while len(self.done) < len(self.plan.steps):
+                self._expect(dispatcher)
                 for unit in self._ready(running.values()):
                     running[asyncio.create_task(execution.unit(unit))] = unit
                 finished, _ = await asyncio.wait({*running, stopped, spent}, return_when=asyncio.FIRST_COMPLETED)
@@ -187,7 +187,8 @@ class _Run:
         todo = [step for name, step in self.plan.steps.items() if name not in self.done | read]
         for unit in _units(todo, self.done | read):
             for use in {use.fingerprint: use for step in unit for use in step.models.values()}.values():
-                if unit[0].shape is Shape.ROW and use.trained_by is None:
+                ready = use.trained_by is None or use.trained_by.step in self.done
+                if unit[0].shape is Shape.ROW and ready:
                     dispatcher.queue(use).expect()
 
     async def _settle(self, unit: Sequence[Step], dispatcher: Dispatcher) -> None:

@@ -27,7 +27,8 @@ from constitutional.records import Record, trl_row
 from constitutional.stage import Fate, RowStage
 from constitutional.store.artifacts import ROWS
 from constitutional.store.columns import count_rows, read_rows
-from constitutional.store.journal import Journal, Order
+from constitutional.store.journal import Journal
+from constitutional.store.outcomes import Order
 from constitutional.twins import Twins
 
 #: A row with its place in the step that made it.
@@ -98,6 +99,8 @@ class RowStep:
         self._open: set[Order] = set()
         #: For each of the stored inputs that are still read, the position of the next row.
         self._unread: dict[int, int] = {}
+        #: How long places are: rows of a stream have longer ones than those that are read from artifacts.
+        self.depths: set[int] = set()
         self._feeders: list[tuple[RowStep, int]] = []
         self._ended = False
         self._receivers: list[tuple[RowStep, int]] = []
@@ -154,6 +157,7 @@ class RowStep:
     async def _accept(self, order: Order, row: Record) -> None:
         self.account.rows_in += 1
         self._open.add(order)
+        self.depths.add(len(order))
         await self._ready.put((order, row))
 
     def _sender_ended(self) -> None:

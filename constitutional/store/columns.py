@@ -15,6 +15,7 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 import orjson
 
+from constitutional.ids import finite
 from constitutional.records import CONVERSATIONAL, Message, Record, Round, trl_row
 
 ROWS_PER_GROUP = 512
@@ -69,7 +70,7 @@ class RowsWriter:
 
     def write(self, rows: Iterable[Record | Mapping[str, Any]]) -> None:
         """Write records, or what their `to_row` gave."""
-        self.write_lines(orjson.dumps(trl_row(row)) for row in rows)
+        self.write_lines(_line(row) for row in rows)
 
     def write_lines(self, lines: Iterable[bytes]) -> None:
         """Write what is JSON already, a line a row."""
@@ -128,7 +129,7 @@ class OutcomesWriter(RowsWriter):
         except pa.ArrowInvalid:
             # Completions as plain texts, as an earlier version kept them, or escapes that Arrow does not know.
             rows = [row for line in lines for row in json.loads(line)["rows"]]
-            return _table([orjson.dumps(trl_row(row)) for row in rows], self._layout)
+            return _table([_line(row) for row in rows], self._layout) if rows else self._layout.empty_table()
         structs = made.column("rows").combine_chunks().flatten()
         return pa.Table.from_batches([pa.RecordBatch.from_struct_array(structs)], self._layout)
 
@@ -137,6 +138,13 @@ def _give_back() -> None:
     """Let the C library return what is free: it keeps the tens of megabytes that a large group took on its way."""
     with contextlib.suppress(OSError, AttributeError):
         ctypes.CDLL(None).malloc_trim(0)
+
+
+def _line(row: Record | Mapping[str, Any]) -> bytes:
+    """A row as JSON; infinities as Python writes them, which Arrow reads."""
+    made = trl_row(row)
+    text = orjson.dumps(made)
+    return text if b"null" not in text or finite(made) else json.dumps(made).encode()
 
 
 def _table(rows: Sequence[bytes], layout: Any) -> Any:

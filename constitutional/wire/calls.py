@@ -85,7 +85,7 @@ def _lost(error: Exception) -> Lost:
 
 async def _read(response: aiohttp.ClientResponse) -> bytes:
     length = response.content_length
-    if length is not None and length <= MOST_BYTES:
+    if length is not None and length <= MOST_BYTES and "content-encoding" not in response.headers:
         return await response.read()
     parts, size = [], 0
     async for part in response.content.iter_any():

@@ -33,26 +33,31 @@ class Carrier:
         loop = asyncio.get_running_loop()
         if kind == Kind.POST:
             path, _, body = content.partition(b"\n")
-            self._tasks[number] = loop.create_task(self._post(number, which, path.decode(), body))
+            calls = self._calls.get(which)
+            if calls is None:
+                self._lose(number, "connection", "the connection was closed")
+                return
+            task = self._tasks[number] = loop.create_task(self._post(number, calls, path.decode(), body))
+            task.add_done_callback(lambda _: self._tasks.pop(number, None))
         elif kind == Kind.OPEN:
             self._calls[which] = Calls(Setting(*json.loads(content)))
-        elif kind == Kind.CLOSE:
+        elif kind == Kind.CLOSE and which in self._calls:
             closing = loop.create_task(self._calls.pop(which).close())
             self._closing.add(closing)
             closing.add_done_callback(self._closing.discard)
         elif kind == Kind.FORGET and number in self._tasks:
             self._tasks[number].cancel()
 
-    async def _post(self, number: int, which: int, path: str, body: bytes) -> None:
+    async def _post(self, number: int, calls: Calls, path: str, body: bytes) -> None:
         try:
-            said = reply_frame(number, await self._calls[which].post(path, body))
+            self.frames.send(reply_frame(number, await calls.post(path, body)))
         except Lost as lost:
-            said = frame(Kind.LOST, number, 0, json.dumps([lost.reason, lost.detail]).encode())
+            self._lose(number, lost.reason, lost.detail)
         except Exception as error:  # noqa: BLE001  (whatever it is, the run that waits must hear of it)
-            said = frame(Kind.LOST, number, 0, json.dumps(["broken", f"{type(error).__name__}: {error}"]).encode())
-        finally:
-            del self._tasks[number]
-        self.frames.send(said)
+            self._lose(number, "broken", f"{type(error).__name__}: {error}")
+
+    def _lose(self, number: int, reason: str, detail: str) -> None:
+        self.frames.send(frame(Kind.LOST, number, 0, json.dumps([reason, detail]).encode()))
 
     def _end(self) -> None:
         for task in list(self._tasks.values()):

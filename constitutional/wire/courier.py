@@ -1,6 +1,6 @@
 """Couriers: a process that carries this event loop's requests, shared by all models behind servers.
 
-It is started when the first line is laid, or when one is expected soon, and ends with the last one.  Where it dies, what it
+It is started when lines are expected, and ends with the last one.  Where it dies, what it
 carried is lost as by a broken connection, and the next request starts another; where it cannot even start, requests are
 made here.
 """
@@ -17,8 +17,8 @@ import subprocess
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
-from weakref import WeakKeyDictionary
 
+from constitutional.wire.deadline import Deadline
 from constitutional.wire.frames import Frames, Kind, Lost, Reply, Setting, frame, read_reply
 
 if TYPE_CHECKING:
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 #: How long a process that was told to end may take.
 GRACE_SECONDS = 5.0
+#: What keeps to a deadline may be so much late, and is given up then.
+LATE_SECONDS = 10.0
 #: The process does not look into the folder that it starts in, and finds this package wherever it is.
 _START = "import sys; sys.path.append(sys.argv[1]); from constitutional.wire.carrier import main; main()"
 
@@ -101,12 +103,19 @@ class Courier:
                 answer.set_exception(Lost("connection", _ENDED))
 
     async def close(self) -> None:
-        self.gone = True
+        """Let go of the process, and wait for its end; who still waits for an answer gets none."""
         if self._connecting is not None:
             await asyncio.gather(self._connecting, return_exceptions=True)
-        self._frames.close()
-        self._socket.close()
+        if not self._frames.close():
+            self._socket.close()
+        self._ended()
         await asyncio.to_thread(self._wait)
+
+    def kill(self) -> None:
+        """End it now, whatever it does."""
+        self._process.kill()
+        self._process.wait()
+        self._ended()
 
     def _wait(self) -> None:
         try:
@@ -126,9 +135,18 @@ class _Office:
 
     def courier(self) -> Courier:
         """The process that is there, or a new one.  Raises `OSError` where none can be started."""
-        if self._courier is None or (self._courier.gone and not self._courier.useless):
-            self._courier = Courier()
+        before = self._courier
+        if before is not None and before.gone and not before.useless:
+            before.kill()
+            self._courier = None
+        self._courier = self._courier or Courier()
         return self._courier
+
+    def abandon(self) -> None:
+        """The loop is closed, and nobody has said that nothing is needed any more."""
+        if self._courier is not None:
+            self._courier.kill()
+            self._courier = None
 
     def number(self) -> int:
         return next(self._numbers) & 0xFFFF
@@ -138,12 +156,15 @@ class _Office:
 
     async def leave(self) -> None:
         self._needed -= 1
-        if not self._needed and self._courier is not None:
+        if self._needed:
+            return
+        _OFFICES.pop(asyncio.get_running_loop(), None)
+        if self._courier is not None:
             courier, self._courier = self._courier, None
             await courier.close()
 
 
-_OFFICES: WeakKeyDictionary[asyncio.AbstractEventLoop, _Office] = WeakKeyDictionary()
+_OFFICES: dict[asyncio.AbstractEventLoop, _Office] = {}
 
 
 class Carried:
@@ -157,6 +178,8 @@ class Carried:
         self._number = 0
         self._here: Line | None = None
         self._opening = asyncio.Lock()
+        self._deadline = Deadline(setting.deadline + LATE_SECONDS)
+        self._closed = False
 
     async def post(self, path: str, body: bytes) -> Reply:
         """The server's answer, whatever it is.  Raises `Lost` where there is none."""
@@ -166,7 +189,13 @@ class Carried:
         try:
             if courier is None or courier.gone:
                 courier = await self._opened()
-            return await courier.carry(self._number, path, body)
+            with self._deadline.of_this_call():
+                return await courier.carry(self._number, path, body)
+        except TimeoutError as error:
+            # It keeps to the deadline itself, so it does nothing at all any more.
+            if courier is not None:
+                courier.kill()
+            raise Lost("timeout", "no whole answer before the deadline") from error
         except Lost:
             if courier is None or not courier.useless:
                 raise
@@ -193,6 +222,10 @@ class Carried:
         return self._here
 
     async def close(self) -> None:
+        if self._closed:
+            return
+        self._closed = True
+        self._deadline.close()
         if self._courier is not None:
             self._courier.send(Kind.CLOSE, self._number)
         if self._here is not None:
@@ -216,8 +249,8 @@ class Ahead:
 
 
 def lay(setting: Setting) -> Line:
-    """A line to a server: by courier, or from here where there is only one core."""
-    if _apart():
+    """A line to a server: by courier where one was started ahead, or else from here, which is as well for a few requests."""
+    if asyncio.get_running_loop() in _OFFICES:
         return Carried(setting)
     from constitutional.wire.calls import Calls
 
@@ -225,6 +258,8 @@ def lay(setting: Setting) -> Line:
 
 
 def _office() -> _Office:
+    for loop in [loop for loop in _OFFICES if loop.is_closed()]:
+        _OFFICES.pop(loop).abandon()
     return _OFFICES.setdefault(asyncio.get_running_loop(), _Office())
 
 

@@ -105,9 +105,12 @@ class Frames(asyncio.Protocol):
         if self._transport is not None:
             self._transport.write(data)
 
-    def close(self) -> None:
-        if self._transport is not None:
-            self._transport.close()
+    def close(self) -> bool:
+        """Give up what is not sent yet: whoever closes waits for no answer.  False where there is no connection."""
+        if self._transport is None:
+            return False
+        self._transport.abort()
+        return True
 
 
 def is_link_local(host: str) -> bool:

@@ -1,5 +1,7 @@
 """Row files: the same rows give the same bytes, in whatever portions they come."""
 
+import json
+import math
 import tempfile
 from pathlib import Path
 
@@ -10,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from constitutional.records import Response, trl_row, user
+from constitutional.records import Response, Vote, trl_row, user
 from constitutional.store import columns
 from constitutional.store.columns import OutcomesWriter, RowsWriter, read_rows, write_rows
 
@@ -81,6 +83,27 @@ def test_outcomes_are_written_as_their_rows_are(texts, portions):
             assert list(read_rows(Path(folder) / name, Response)) == [row for several in made for row in several]
             assert writer.total == sum(map(len, made))
             assert (Path(folder) / name).read_bytes() == (Path(folder) / "a").read_bytes()
+
+
+def test_infinities_stay_what_they_are_whoever_reads_them(tmp_path):
+    made = [Vote(row_id=str(n), prompt=(user("x"),), first="a", second="b", pair="p", principle="q", order="ab", judge="j", weight=weight)
+            for n, weight in enumerate([math.inf, -math.inf, 0.5])]  # fmt: skip
+    write_rows(tmp_path / "rows.parquet", Vote, made)
+    assert list(read_rows(tmp_path / "rows.parquet", Vote)) == made
+    for name, kept in [("fast", [trl_row(row) for row in made]), ("slow", [row.to_row() for row in made])]:
+        writer = OutcomesWriter(tmp_path / name, Vote)
+        writer.write_lines([json.dumps(outcome(kept)).encode(), json.dumps({**outcome([]), "reason": "x"}).encode()])
+        writer.close()
+        assert list(read_rows(tmp_path / name, Vote)) == made
+
+
+def test_outcomes_without_rows_are_no_rows(tmp_path):
+    for name, more in [("fast", {}), ("slow", {"calls": "no number"})]:
+        writer = OutcomesWriter(tmp_path / name, Response)
+        writer.write_lines([orjson.dumps(outcome([], **more))] * 3)
+        writer.close()
+        assert writer.total == 0
+        assert list(read_rows(tmp_path / name, Response)) == []
 
 
 def test_an_outcome_with_a_column_that_nobody_knows_is_an_error(tmp_path):

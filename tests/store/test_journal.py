@@ -4,10 +4,12 @@ import json
 import math
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import tempfile
 import textwrap
+import time
 from pathlib import Path
 
 import pytest
@@ -15,7 +17,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from constitutional.errors import RunError
-from constitutional.store.journal import READ_TOGETHER, Journal, pack
+from constitutional.store.journal import Journal
+from constitutional.store.outcomes import READ_TOGETHER, pack
 
 ORDERS = st.lists(st.integers(0, 2**32 - 1), min_size=1, max_size=5).map(tuple)
 
@@ -81,7 +84,6 @@ def test_a_checkpoint_is_wanted_for_what_was_written_since_the_last(tmp_path, mo
 
 
 def test_a_journal_of_another_format_is_refused_in_words(tmp_path):
-    import sqlite3
 
     with sqlite3.connect(tmp_path / "j.sqlite") as db:
         db.execute("pragma user_version = 99")
@@ -145,3 +147,72 @@ def test_of_rows_that_two_processes_gave_different_places_the_last_stay(tmp_path
         ]  # fmt: skip
         assert one.go_on("step") == 3
         assert one.outcome("step", "b") == ((0, 7, 1), {"row": "b"})
+
+
+def test_a_table_that_another_process_dropped_is_made_again_however_late_it_is_seen(tmp_path):
+    """Looking for answers sees that something has changed, and must not hide it from the next transaction."""
+    with Journal(tmp_path / "j.sqlite") as one, Journal(tmp_path / "j.sqlite") as other:
+        one.keep_outcome("step", "a", (0, 0), {"row": "a"})
+        one.flush()
+        other.forget("step")
+        time.sleep(0.02)
+        assert one.answer("unknown") is None
+        one.keep_outcome("step", "b", (0, 1), {"row": "b"})
+        one.flush()
+        assert [said["row"] for _, said in one.outcomes("step")] == ["b"]
+
+
+def test_a_table_that_goes_while_it_is_asked_for_has_nothing(tmp_path):
+    with Journal(tmp_path / "j.sqlite") as one, Journal(tmp_path / "j.sqlite") as other:
+        one.keep_outcome("step", "a", (0, 0), {"row": "a"})
+        one.flush()
+        other.forget("step")
+        assert one.count("step") == one.go_on("step") == 0
+        one.keep_last("step")
+        assert one.outcome("step", "a") is None
+
+
+def test_a_snapshot_sees_nothing_of_what_comes_later(tmp_path):
+    with Journal(tmp_path / "j.sqlite") as one:
+        for number in range(3 * READ_TOGETHER):
+            one.keep_outcome("step", str(number), (0, number), {"n": number})
+        one.flush()
+        with one.reader() as reader, reader.snapshot():
+            lines = reader.lines("step")
+            found = [next(lines)]
+            one.forget("step")
+            found += lines
+            assert reader.without_twins("step")
+        assert [json.loads(line)["n"] for _, text in found for line in text.split(b"\n")] == list(range(192))
+
+
+def test_rows_that_are_too_much_together_are_read_one_by_one(tmp_path):
+    with Journal(tmp_path / "j.sqlite") as journal:
+        for number in range(5):
+            journal.keep_outcome("step", str(number), (0, number), {"n": "x" * 1000})
+        journal.flush()
+        with journal.reader() as reader:
+            reader._db.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, 3000)
+            portions = [text.count(b"x") for _, text in reader.lines("step")]
+            assert portions[0] == 1000
+            assert sum(portions) == 5000
+
+
+def test_whether_anybody_else_wrote_into_a_step_is_known(tmp_path):
+    with Journal(tmp_path / "j.sqlite") as one, Journal(tmp_path / "j.sqlite") as other:
+        for number in range(70):
+            one.keep_outcome("step", str(number), (0, number), {"n": number})
+            if number % 7 == 0:
+                one.flush()
+        one.flush()
+        assert one.inserted("step") == 70
+        assert other.untouched("step", one.inserted("step"))
+        other.keep_outcome("step", "0", (0, 0), {"n": 0})
+        other.flush()
+        assert not one.untouched("step", one.inserted("step"))
+        assert one.without_twins("step")
+        other.keep_outcome("step", "0", (0, 99), {"n": 0})
+        other.flush()
+        assert not one.without_twins("step")
+        one.forget("step")
+        assert not one.untouched("step", one.inserted("step"))

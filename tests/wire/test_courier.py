@@ -12,6 +12,7 @@ from pathlib import Path
 import orjson
 import psutil
 import pytest
+import uvloop
 
 from constitutional.wire import courier
 from constitutional.wire.calls import Calls
@@ -51,10 +52,19 @@ async def until(holds):
         await asyncio.sleep(0.02)
 
 
-def asking(work):
-    """Do `work` in a loop of its own; no process may be left after it."""
-    asyncio.run(work())
-    assert not children()
+def asking(work, ahead=True):
+    """Do `work` in a loop of its own, a courier at hand; no process may be left after it, not even a zombie."""
+
+    async def with_courier():
+        first = Ahead() if ahead else None
+        await work()
+        if first is not None:
+            await first.close()
+
+    before = set(psutil.Process().children())
+    asyncio.run(with_courier())
+    assert set(psutil.Process().children()) <= before
+    assert not courier._OFFICES
 
 
 def test_many_requests_at_once_get_their_own_answers():
@@ -71,13 +81,12 @@ def test_many_requests_at_once_get_their_own_answers():
 
 def test_lines_share_a_process_that_ends_with_the_last():
     async def work():
-        ahead = Ahead()
         assert len(children()) == 1
         lines = [lay(setting(server, key=f"key-{n}")) for n in range(3)]
         for line in lines:
             assert text_of(await line.post(PATH, body("hello"))) == said("hello")
         (process,) = children()
-        await ahead.close()
+        await lines[0].close()
         await lines[0].close()
         assert text_of(await lines[1].post(PATH, body("still there"))) == said("still there")
         assert children() == [process]
@@ -93,7 +102,7 @@ def test_what_was_expected_and_never_came_leaves_nothing():
     async def work():
         await Ahead().close()
 
-    asking(work)
+    asking(work, ahead=False)
 
 
 def test_a_refusal_comes_with_the_headers_that_say_how_to_go_on():
@@ -147,11 +156,10 @@ def test_where_no_process_can_work_requests_are_made_here(monkeypatch, cause):
         monkeypatch.setattr(sys, "executable", "/nowhere/python")
 
     async def work():
-        ahead, line = Ahead(), lay(setting(server))
+        line = lay(setting(server))
         answers = await asyncio.gather(*(line.post(PATH, body(f"{n}")) for n in range(10)))
         assert [text_of(answer) for answer in answers] == [said(f"{n}") for n in range(10)]
         await line.close()
-        await ahead.close()
 
     with serving() as server:
         asking(work)
@@ -215,16 +223,85 @@ def test_no_key_is_in_the_words_of_the_process():
         asking(work)
 
 
-def test_with_one_core_requests_are_made_here(monkeypatch):
-    monkeypatch.setattr(courier, "_apart", lambda: False)
-
+def test_with_one_core_or_nothing_expected_requests_are_made_here(monkeypatch):
     async def work():
-        ahead, line = Ahead(), lay(setting(server))
+        line = lay(setting(server))
         assert isinstance(line, Calls)
         assert text_of(await line.post(PATH, body("hello"))) == said("hello")
         assert not children()
         await line.close()
-        await ahead.close()
+
+    with serving() as server:
+        asking(work, ahead=False)
+        monkeypatch.setattr(courier, "_apart", lambda: False)
+        asking(work)
+
+
+def test_a_process_that_does_nothing_any_more_is_given_up(monkeypatch):
+    monkeypatch.setattr(courier, "LATE_SECONDS", 2.0)
+
+    async def work():
+        line = lay(setting(server, deadline=0.3))
+        await line.post(PATH, body("first"))
+        (process,) = children()
+        process.suspend()
+        with pytest.raises(Lost) as lost:
+            await line.post(PATH, body("second"))
+        assert lost.value.reason == "timeout"
+        assert text_of(await line.post(PATH, body("third"))) == said("third")
+        await line.close()
 
     with serving() as server:
         asking(work)
+
+
+@pytest.mark.parametrize("loop", [asyncio.new_event_loop, uvloop.new_event_loop], ids=["asyncio", "uvloop"])
+def test_who_closes_with_requests_under_way_leaves_nobody_waiting(loop):
+    async def work():
+        ahead, line = Ahead(), lay(setting(server))
+        await line.post(PATH, body("first"))
+        (process,) = children()
+        process.suspend()
+        waiting = [asyncio.create_task(line.post(PATH, b"x" * 500_000)) for _ in range(4)]
+        await asyncio.sleep(0.1)
+        await ahead.close()
+        closing = asyncio.create_task(line.close())
+        await asyncio.sleep(0.1)
+        process.resume()
+        await closing
+        done = await asyncio.gather(*waiting, return_exceptions=True)
+        assert [type(lost) for lost in done] == [Lost] * 4
+
+    with serving() as server, asyncio.Runner(loop_factory=loop) as runner:
+        runner.run(work())
+    assert not children()
+
+
+def test_a_request_behind_a_close_is_lost_and_nobody_else_is():
+    async def work():
+        line, other = lay(setting(server)), lay(setting(server))
+        await asyncio.gather(line.post(PATH, body("first")), other.post(PATH, body("first")))
+        waiting = [asyncio.create_task(line.post(PATH, body(f"{n}"))) for n in range(3)]
+        await asyncio.sleep(0)
+        await line.close()
+        late = asyncio.create_task(line._courier.carry(line._number, PATH, body("late")))
+        assert text_of(await other.post(PATH, body("second"))) == said("second")
+        with pytest.raises(Lost, match="connection"):
+            await late
+        await asyncio.gather(*waiting, return_exceptions=True)
+        await other.close()
+
+    with serving(latency=0.1) as server:
+        asking(work)
+
+
+def test_a_loop_that_ended_without_a_word_is_cleared_away_by_the_next():
+    async def forgotten():
+        Ahead()
+
+    async def work():
+        assert len(children()) == 1
+
+    asyncio.run(forgotten())
+    assert len(children()) == 1
+    asking(work)
