@@ -59,6 +59,9 @@ class Export:
             if self._all(depths) and self._total == account.rows_out:
                 break
             self.drop()
+            if self._store.artifacts.has(self._step.fingerprint):
+                # Another run was quicker, and has cleared away what the step had.
+                return self._store.artifacts.finished(self._step.fingerprint)
             time.sleep(wait)
             with self._store.journal.reader() as journal:
                 journal.keep_last(self._step.fingerprint)

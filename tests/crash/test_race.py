@@ -3,6 +3,7 @@
 import random
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -41,6 +42,23 @@ def rounds(spec: Path, folder: Path, count: int) -> None:
 
 def test_two_races(spec, tmp_path):
     rounds(spec, tmp_path, 2)
+
+
+@pytest.mark.parametrize(("later", "in_flight"), [(0.0, 256), (0.4, 3), (0.8, 256)])
+def test_runs_of_the_same_steps_in_one_store_share_them(spec, tmp_path, later, in_flight):
+    """Two specs with other names and the same steps: each finds what the other has finished, or is in the middle of."""
+    assert run(spec, tmp_path / "whole").returncode == 0
+    root, started = tmp_path / "shared", []
+    for name, rows in [("one", 256), ("other", in_flight)]:
+        copy = spec.with_name(f"{name}.yaml")
+        text = spec.read_text().replace("name: killed", f"name: {name}")
+        copy.write_text(text + f"limits: {{rows_in_flight: {rows}}}\n")
+        command = [*TOOL, "run", str(copy), "--plain", "--root", str(root)]
+        started.append(subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True))
+        time.sleep(later)
+    ended = [(process.wait(), process.communicate()[1]) for process in started]
+    assert [code for code, _ in ended] == [0, 0], ended
+    assert artifacts(root) == artifacts(tmp_path / "whole")
 
 
 @pytest.mark.slow
