@@ -149,3 +149,26 @@ def test_a_question_that_failed_in_passing_keeps_its_place(tmp_path):
     said = in_order(tmp_path, backend, ASKED)
     assert said.index("b1", 1) < said.index("late")
     assert len(said) - 1 - said[::-1].index("a1") < said.index("a3")
+
+
+def test_only_a_backend_that_gets_ready_ahead_is_closed_without_having_been_opened(tmp_path):
+    closed = []
+
+    class Plain(Echo):
+        async def close(self):
+            closed.append(type(self).__name__)
+
+    class Ready(Plain):
+        def expect(self):
+            closed.append("ready")
+
+    async def work():
+        with Journal(tmp_path / "j.sqlite") as journal:
+            for kind in (Plain, Ready):
+                queue = ModelQueue(echo_use(), kind(EchoParams()), Commit(journal), lambda model, said: None)
+                queue.expect()
+                queue.expect()
+                await queue.close()
+
+    asyncio.run(work())
+    assert closed == ["ready", "Ready"]

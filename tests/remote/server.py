@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gzip
 import hashlib
 import json
 import threading
@@ -245,6 +246,10 @@ class FaultServer:
                 writer.write(b" " * 1024**2)
                 await writer.drain()
         return False
+
+    async def _inflated(self, writer: Any, text: str, body: Any) -> bool:
+        """Few bytes that become many."""
+        return await self._send(writer, 200, gzip.compress(b" " * 40 * 1024**2), "content-encoding: gzip")
 
     async def _redirect(self, writer: Any, text: str, body: Any) -> bool:
         return await self._send(writer, 307, b"", "location: http://elsewhere.example/v1")

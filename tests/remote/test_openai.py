@@ -101,7 +101,7 @@ def test_a_server_that_quotes_the_key_does_not_spread_it(monkeypatch):
     ("reset-", "connection", False, True), ("truncated", "connection", False, True), ("malformed", "malformed", False, False),
     ("not-json", "malformed", False, False), ("nan", "malformed", False, False), ("a-list", "malformed", False, False),
     ("no-choices", "malformed", False, False), ("odd-choice", "malformed", False, False), ("empty", "empty", False, False),
-    ("huge", "too-large", False, False),
+    ("huge", "too-large", False, False), ("inflated", "too-large", False, False),
 ])  # fmt: skip
 def test_what_may_pass_is_to_be_asked_again(fault, reason, busy, gone):
     with serving(lambda text, attempt: fault) as server:
