@@ -1,8 +1,7 @@
 """Couriers: a process that carries this event loop's requests, shared by all models behind servers.
 
-It is started when lines are expected, and ends with the last one.  Where it dies, what it
-carried is lost as by a broken connection, and the next request starts another; where it cannot even start, requests are
-made here.
+It is started when lines are expected, and ends with the last one.  Where it dies, what it carried is lost as by a broken
+connection, and the next request starts another; where it cannot even start, requests are made here.
 """
 
 from __future__ import annotations
