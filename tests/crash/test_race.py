@@ -75,7 +75,7 @@ def test_two_hundred_kills(spec, tmp_path):
     expected, kills = artifacts(tmp_path / "whole"), 0
     for turn in range(20):
         root = tmp_path / f"killed-{turn}"
-        kills += kill_until_done(spec, root, 10, 1.6, seed=turn)
+        kills += kill_until_done(spec, root, 10, 1.2, seed=turn)
         assert run(spec, root).returncode == 0
         assert artifacts(root) == expected
     assert kills >= 100
