@@ -389,6 +389,12 @@ class Dispatcher:
             queue.ending(steps)
 
     async def close(self, keep: frozenset[str] = frozenset()) -> None:
-        """Free the models that are not among the fingerprints to keep."""
+        """Free the models that are not among the fingerprints to keep: all of them, also where one will not go."""
+        failures = []
         for fingerprint in [f for f in self._queues if f not in keep]:
-            await self._queues.pop(fingerprint).close()
+            try:
+                await self._queues.pop(fingerprint).close()
+            except Exception as failure:  # noqa: BLE001  (a backend may fail in any way; the others are to be freed first)
+                failures.append(failure)
+        if failures:
+            raise failures[0]

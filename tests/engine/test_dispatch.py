@@ -1,6 +1,7 @@
 """The queue of one model: nothing waits for ever, whatever the clock does between two looks at it."""
 
 import asyncio
+from dataclasses import replace
 from typing import ClassVar
 
 import pytest
@@ -8,7 +9,7 @@ import pytest
 from constitutional.api import Completion, NotNow, Patience, Request, Unanswered, user
 from constitutional.engine.commit import Commit
 from constitutional.engine.context import Calls
-from constitutional.engine.dispatch import ModelQueue
+from constitutional.engine.dispatch import Dispatcher, ModelQueue
 from constitutional.store.journal import Journal
 from tests.engine.support import Echo, EchoParams, echo_use
 
@@ -172,3 +173,25 @@ def test_only_a_backend_that_gets_ready_ahead_is_closed_without_having_been_open
 
     asyncio.run(work())
     assert closed == ["ready", "Ready"]
+
+
+def test_models_are_freed_though_another_one_fails_to_go(tmp_path):
+    closed = []
+
+    class Stubborn(Echo):
+        async def close(self):
+            closed.append(self.params.model)
+            if self.params.model == "first":
+                raise OSError("will not go")
+
+    async def work():
+        with Journal(tmp_path / "j.sqlite") as journal:
+            dispatcher = Dispatcher(Commit(journal), lambda use: Stubborn(use.params))
+            for name in ("first", "second"):
+                queue = dispatcher.queue(replace(echo_use(), fingerprint=name, params=EchoParams(model=name)))
+                await queue.ask(Request((user("hi"),)), 0, Calls())
+            with pytest.raises(OSError, match="will not go"):
+                await dispatcher.close()
+
+    asyncio.run(work())
+    assert closed == ["first", "second"]
