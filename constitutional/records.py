@@ -137,8 +137,7 @@ class Record:
         """A new record made from this one by `stage` (`kind/name`), with its id, parent and meta set."""
         parents = (self.row_id,)
         # What is shared is in the parent's id already.
-        content = {name: value if type(value) is str else _plain(value) for name, value in values.items()}
-        content.pop("meta", None)
+        content = {name: _plain(value) for name, value in values.items() if name != "meta"}
         for name in _shared(type(self), to):
             if name not in values:
                 values[name] = getattr(self, name)

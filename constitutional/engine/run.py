@@ -185,11 +185,10 @@ class _Run:
         """Tell the models that are asked as soon as the sources are read."""
         read = {name for name, step in self.plan.steps.items() if step.shape is Shape.SOURCE}
         todo = [step for name, step in self.plan.steps.items() if name not in self.done | read]
-        for unit in _units(todo, self.done | read):
-            for use in {use.fingerprint: use for step in unit for use in step.models.values()}.values():
-                ready = use.trained_by is None or use.trained_by.step in self.done
-                if unit[0].shape is Shape.ROW and ready:
-                    dispatcher.queue(use).expect()
+        streams = [unit for unit in _units(todo, self.done | read) if unit[0].shape is Shape.ROW]
+        for use in (use for unit in streams for step in unit for use in step.models.values()):
+            if use.trained_by is None or use.trained_by.step in self.done:
+                dispatcher.queue(use).expect()
 
     async def _settle(self, unit: Sequence[Step], dispatcher: Dispatcher) -> None:
         """Mark a unit done, link its artifacts, and free the models that nobody needs any more."""

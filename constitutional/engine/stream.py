@@ -1,8 +1,8 @@
 """Streams: rows through row stages without barriers.
 
 A row goes on to its critique while its neighbours are still being drafted.  Queues between stages are bounded and later
-stages are served first, so memory depends on what is in flight and not on the size of the data.  A finished row is in
-the journal before it is passed on; on the next run it is read from there.
+stages are served first, so memory depends on what is in flight and not on the size of the data.  A finished row is
+written ahead of all that follows from it; on the next run it is read from the journal.
 """
 
 from __future__ import annotations

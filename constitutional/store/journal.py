@@ -1,4 +1,4 @@
-"""The journal: every answer of a model and every finished row, in SQLite, before anything else sees them.
+"""The journal: every answer of a model before anything else sees it, and every finished row ahead of all that follows from it.
 
 Calls are kept for ever under a key made of all that decides the answer; rows are kept while their step is unfinished, in a
 table of its own, which goes when the step's Parquet file has them.  One transaction holds whatever became ready within a

@@ -69,20 +69,12 @@ class Outcomes(Database):
 
     def outcome(self, step: str, row: str) -> tuple[Order, dict[str, Any]] | None:
         """Where a row of an unfinished step stood and what became of it, or None."""
-        if not self._has(step):
-            return None
-        try:
-            found = self._row(_FIND_ROW.format(_table(step)), (row,))
-        except StoreFailed:
-            if self._has_still(step):
-                raise
-            return None
+        found = self._of_step(step, _FIND_ROW, row)
         return (unpack(found[0]), as_value(found[1])) if found else None
 
     def go_on(self, step: str) -> int:
         """How many rows of an unfinished step are done, which may be asked for one by one from now on."""
-        if self._has(step):
-            self._if_there(step, _INDEX_ROWS)
+        self._of_step(step, _INDEX_ROWS)
         return self.count(step)
 
     def move_outcome(self, step: str, row: str, order: Order, outcome: dict[str, Any]) -> None:
@@ -92,8 +84,7 @@ class Outcomes(Database):
 
     def keep_last(self, step: str) -> None:
         """Of rows that are there twice, since another process gave them other places, keep those that came last."""
-        if self._has(step):
-            self._if_there(step, _LAST_OF_ROWS)
+        self._of_step(step, _LAST_OF_ROWS)
 
     def keep_outcome(self, step: str, row: str, order: Order, outcome: dict[str, Any]) -> None:
         """Remember what became of a row with the next `flush`."""
@@ -129,18 +120,15 @@ class Outcomes(Database):
 
     def _lines_after(self, step: str, last: bytes, end: bytes) -> tuple[Any, Any]:
         with self._telling():
-            for most in (READ_TOGETHER, 1):
-                try:
-                    found: tuple[Any, Any] = self._db.execute(
-                        _READ_LINES.format(_table(step), most), (last, end)
-                    ).fetchone()
-                except sqlite3.DataError:
-                    # All of them together are more than a text may be.
-                    if most == 1:
-                        raise
-                else:
-                    return found
-        raise AssertionError("a portion of one is the last")
+            try:
+                return self._portion(step, READ_TOGETHER, last, end)
+            except sqlite3.DataError:
+                # All of them together are more than a text may be.
+                return self._portion(step, 1, last, end)
+
+    def _portion(self, step: str, most: int, last: bytes, end: bytes) -> tuple[Any, Any]:
+        found: tuple[Any, Any] = self._db.execute(_READ_LINES.format(_table(step), most), (last, end)).fetchone()
+        return found
 
     @contextlib.contextmanager
     def snapshot(self) -> Iterator[None]:
@@ -154,12 +142,12 @@ class Outcomes(Database):
 
     def untouched(self, step: str, inserted: int) -> bool:
         """Whether the rows of a step are those that were inserted here, so many, and no others ever were there."""
-        found = self._row(_INSERTIONS.format(_table(step)), ()) if self._has(step) else None
+        found = self._of_step(step, _INSERTIONS)
         return ((found and found[0]) or 0) == inserted
 
     def without_twins(self, step: str) -> bool:
         """Whether every row of a step has one place."""
-        found = self._row(_COUNT_TWINS.format(_table(step)), ()) if self._has(step) else None
+        found = self._of_step(step, _COUNT_TWINS)
         return not found or not found[0]
 
     def depths(self, step: str) -> set[int]:
@@ -175,27 +163,21 @@ class Outcomes(Database):
 
     def count(self, step: str) -> int:
         """How many rows of an unfinished step are done."""
-        if not self._has(step):
-            return 0
-        try:
-            found = self._row(_COUNT_ROWS.format(_table(step)), ())
-        except StoreFailed:
-            if self._has_still(step):
-                raise
-            return 0
+        found = self._of_step(step, _COUNT_ROWS)
         return int(found[0]) if found else 0
 
-    def _if_there(self, step: str, statement: str) -> None:
+    def _of_step(self, step: str, statement: str, *values: Any) -> tuple[Any, ...] | None:
+        """Run a statement on a step's table; its first row, None where it has none or there is no such table."""
+        if not self._has(step):
+            return None
         try:
-            self._write(statement.format(_table(step)), ())
+            return self._row(statement.format(_table(step)), values)
         except StoreFailed:
-            if self._has_still(step):
+            # Another process may have finished the step and dropped its table meanwhile.
+            self._steps.discard(step)
+            if self._has(step):
                 raise
-
-    def _has_still(self, step: str) -> bool:
-        """Whether a table that was there has not been dropped by another process, which has finished the step."""
-        self._steps.discard(step)
-        return self._has(step)
+            return None
 
     def forget(self, step: str) -> None:
         """Drop the rows of a step whose artifact is safe."""
